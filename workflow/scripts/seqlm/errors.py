@@ -1,0 +1,48 @@
+"""One clear line for a user's mistake: what, where, and how to mend it."""
+
+import os
+import sys
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """Something the user gave (a file, a record, a config value) cannot be used.
+
+    Parameters
+    ----------
+    where : str or os.PathLike
+        The file, line, record or config key at fault.
+    problem : str
+        What is wrong with it.
+    mend : str
+        What to do about it.
+
+    The message is always a single line ``where: problem; mend``.
+    """
+
+    def __init__(self, where, problem, mend):
+        self.where, self.problem, self.mend = os.fspath(where), problem, mend
+        super().__init__(" ".join(f"{self.where}: {problem}; {mend}".split()))
+
+
+@contextmanager
+def one_line_errors(log=None):
+    """Turn an `InputError` or a full disk into one line on stderr and exit status 1.
+
+    Parameters
+    ----------
+    log : path, optional
+        A job's log file; the line goes there as well as to stderr.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        if isinstance(error, InputError):
+            line = str(error)
+        else:
+            line = f"{error.filename or 'file system'}: {error.strerror or error}; check the path, its rights and free disk space"
+        print(f"seqlm: {line}", file=sys.stderr)
+        if log:
+            with open(log, "a") as handle:
+                print(f"seqlm: {line}", file=handle)
+        sys.exit(1)

@@ -1,0 +1,74 @@
+"""What every model that predicts a target has in common.
+
+Whatever the network, ``model(X)`` is a plain tensor, so any code that takes
+``model(X)`` (tangermeme, captum, our own `seqlm.predict`) works on it:
+
+=======  ====================  =========================================
+target   shape of ``model(X)``  meaning
+=======  ====================  =========================================
+track    (N, L)                one value per base
+scalar   (N,)                  one value per sequence, in scaled units
+class    (N, n_classes)        logits
+=======  ====================  =========================================
+"""
+
+from transformers import PretrainedConfig, PreTrainedModel
+
+TARGETS = ("track", "scalar", "class")
+
+
+class SequenceConfig(PretrainedConfig):
+    """Fields that all predicting models share.
+
+    Parameters
+    ----------
+    target : {"track", "scalar", "class"}
+        What is predicted.
+    n_outputs : int
+        Number of classes for "class", else 1.
+    length : int or None
+        Fixed input length in bases (or tokens of an atomic tokenizer);
+        None when the network takes any length.
+    classes : list of str, optional
+        Class names in the order of the logits.
+    label_scaling : dict, optional
+        How scalar labels were scaled on the training part, to be inverted on output.
+    """
+
+    def __init__(self, target="track", n_outputs=1, length=None, classes=None, label_scaling=None, **kwargs):
+        super().__init__(**kwargs)
+        self.target = target
+        self.n_outputs = n_outputs
+        self.length = length
+        self.classes = classes
+        self.label_scaling = label_scaling
+
+
+class SequenceModel(PreTrainedModel):
+    """A network that predicts a target from sequences.
+
+    Subclasses define ``encode`` and ``forward`` and set ``config_class``.
+    ``tokenizer`` is set by `seqlm.load_model` for models that need one.
+    """
+
+    config_class = SequenceConfig
+    base_model_prefix = "network"
+    main_input_name = "X"
+    tokenizer = None
+
+    def encode(self, sequences):
+        """Compact model input for a list of sequences.
+
+        Parameters
+        ----------
+        sequences : list of str
+
+        Returns
+        -------
+        torch.Tensor
+            First axis is the sequence; what ``forward`` takes.
+        """
+        raise NotImplementedError
+
+    def forward(self, X):
+        raise NotImplementedError
