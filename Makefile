@@ -1,0 +1,72 @@
+# make demo: install into .venv, run the demo study, write results/demo/report.html
+# make test: install and run the tests
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= config/config.yaml
+STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9._-]*\).*/\1/p' $(CONFIG))
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+# A study's numbers must not depend on the machine's thread settings.
+export OMP_NUM_THREADS ?= 1
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo study plots test test-all lint format docs bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "seqlm: $(PYTHON) is older than Python 3.11; run make PYTHON=python3.11"; exit 1; }
+	@echo "seqlm: making $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): envs/requirements.txt | $(BIN)/python
+	@echo "seqlm: installing the pinned requirements (once; a few minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch $@
+
+$(DEV_STAMP): envs/requirements-dev.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	@touch $@
+
+install: $(STAMP)  ## make .venv and install the requirements
+
+demo: CONFIG := config/config.yaml
+demo: study  ## run the demo study and write results/demo/report.html
+
+study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
+
+plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
+	$(BIN)/snakemake -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall
+
+test: $(DEV_STAMP)  ## the tests (a few minutes)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
+	$(MAKE) lint
+	$(BIN)/python -m pytest -m slow
+
+lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, generated docs up to date
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/snakemake -s workflow/plots.smk --lint
+	$(BIN)/python config/make_readme.py --check
+
+format: $(DEV_STAMP)  ## rewrite Python and Snakemake files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile workflow
+
+docs: $(STAMP)  ## rewrite config/README.md from the schema
+	$(BIN)/python config/make_readme.py
+
+bench: $(DEV_STAMP)  ## measured comparisons; see benchmarks/README.md
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## delete the results of the demo study
+	rm -rf results/demo

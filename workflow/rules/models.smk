@@ -1,0 +1,36 @@
+# Models that predict a target: networks trained from scratch, and heads on backbones. All see the same folds.
+
+
+def backbone_of(wildcards):
+    name = STUDY.model(wildcards.model).get("backbone")
+    return f"{R}/backbones/{name}" if name else []
+
+
+rule train_model:
+    input:
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        backbone=backbone_of,
+    output:
+        folder=directory(f"{R}/models/{JOB}"),
+    log:
+        f"{LOGS}/models/{JOB}.log",
+    benchmark:
+        f"{BENCHMARKS}/models/{JOB}.tsv"
+    params:
+        dataset_name=lambda w: w.dataset,
+        model_name=lambda w: w.model,
+        model=lambda w: {k: v for k, v in STUDY.model(w.model).items() if k != "training"},
+        training=lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
+        fold=lambda w: int(w.fold),
+        seed=lambda w: int(w.seed),
+        code=code_digest("fitting", "training", "features", "augmentation", "models"),
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        precision=STUDY["precision"],
+        device="auto",
+        mem_mb=8000,
+        runtime=720,
+    script:
+        "../scripts/train_model.py"

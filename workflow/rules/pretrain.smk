@@ -1,0 +1,45 @@
+# Language models.
+
+
+rule tokenize_corpus:
+    input:
+        sources=lambda w: [STUDY.source_path(name) for name in STUDY["backbones"][w.backbone]["corpus"]],
+        tokenizer=lambda w: f"{R}/tokenizers/{STUDY['backbones'][w.backbone]['tokenizer']}",
+    output:
+        folder=directory(f"{R}/corpora/{{backbone}}"),
+    log:
+        f"{LOGS}/corpora/{{backbone}}.log",
+    params:
+        validation=lambda w: STUDY["backbones"][w.backbone]["validation"],
+        code=code_digest("corpus", "tokenization"),
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    script:
+        "../scripts/tokenize_corpus.py"
+
+
+rule pretrain_backbone:
+    input:
+        corpus=f"{R}/corpora/{{backbone}}",
+        tokenizer=lambda w: f"{R}/tokenizers/{STUDY['backbones'][w.backbone]['tokenizer']}",
+    output:
+        folder=directory(f"{R}/backbones/{{backbone}}"),
+    log:
+        f"{LOGS}/backbones/{{backbone}}.log",
+    benchmark:
+        f"{BENCHMARKS}/backbones/{{backbone}}.tsv"
+    params:
+        name=lambda w: w.backbone,
+        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
+        seed=STUDY["seeds"][0],
+        code=code_digest("pretraining", "training", "models/gpt", "markov"),
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        precision=STUDY["precision"],
+        device="auto",
+        mem_mb=8000,
+        runtime=1440,
+    script:
+        "../scripts/pretrain_backbone.py"

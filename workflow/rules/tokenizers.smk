@@ -1,0 +1,18 @@
+# Vocabularies, learned from the text that the backbones read.
+
+
+rule learn_tokenizer:
+    input:
+        sources=lambda w: [STUDY.source_path(name) for name in STUDY.tokenizer_corpus(w.tokenizer)],
+    output:
+        folder=directory(f"{R}/tokenizers/{{tokenizer}}"),
+    log:
+        f"{LOGS}/tokenizers/{{tokenizer}}.log",
+    params:
+        tokenizer=lambda w: STUDY["tokenizers"][w.tokenizer],
+        code=code_digest("tokenization"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/learn_tokenizer.py"

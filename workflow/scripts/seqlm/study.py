@@ -1,0 +1,231 @@
+"""A study: its config checked and filled in, and the grid of jobs it asks for.
+
+This file decides *what* is to be run. It imports nothing heavy, because the
+workflow reads it at every start and in every job.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from seqlm.errors import InputError
+
+SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
+
+
+def _fill_defaults(validator_class):
+    """Extend a jsonschema validator so that it writes missing defaults into what it checks."""
+    check_properties = validator_class.VALIDATORS["properties"]
+
+    def set_defaults(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from check_properties(validator, properties, instance, schema)
+
+    return jsonschema.validators.extend(validator_class, {"properties": set_defaults})
+
+
+def load_schema(path):
+    """Read the config schema (YAML)."""
+    return yaml.safe_load(Path(path).read_text())
+
+
+def check_config(config, schema, where="config"):
+    """Fill in defaults and check a config against the schema.
+
+    Returns
+    -------
+    dict
+        A filled-in copy.
+
+    Raises
+    ------
+    InputError
+        At the first wrong value, naming its key, and what is allowed there.
+    """
+    config = copy.deepcopy(config)
+    validator = _fill_defaults(jsonschema.Draft202012Validator)(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: (len(error.absolute_path), str(error.absolute_path)))
+    if errors:
+        error = jsonschema.exceptions.best_match(errors)
+        key = ".".join(str(part) for part in error.absolute_path) or "top level"
+        mend = f"see config/README.md ({error.schema.get('description', 'every key is described there')})"
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            mend = f"the keys there are: {', '.join(error.schema['properties'])}"
+        raise InputError(f"{where}, {key}", error.message, mend)
+    return config
+
+
+def _known(names, kind, where, *wanted):
+    for name in wanted:
+        if name not in names:
+            there_are = ", ".join(names) or "none"
+            raise InputError(where, f"there is no {kind} named {name!r}", f"the {kind}s there are: {there_are}")
+
+
+def number_of_folds(folds):
+    """How many folds a dataset's `folds` entry makes."""
+    if folds["scheme"] in ("kfold", "repeated"):
+        return folds["k"]
+    if folds["scheme"] == "custom":
+        return len(folds["test"])
+    return 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trained model: a cell of the study's grid."""
+
+    dataset: str
+    model: str
+    fold: int
+    seed: int
+
+    @property
+    def path(self):
+        return f"{self.dataset}/{self.model}/fold{self.fold}/seed{self.seed}"
+
+
+class Study:
+    """A checked config and what follows from it.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it.
+    schema : dict
+        See `load_schema`.
+
+    Raises
+    ------
+    InputError
+        For a wrong value, or a name that refers to nothing.
+    """
+
+    def __init__(self, config, schema):
+        self.config = check_config(config, schema)
+        self.name = self.config["study"]
+        self.results = f"results/{self.name}"
+        self._check_names()
+
+    def __getitem__(self, section):
+        return self.config[section]
+
+    def _check_names(self):
+        config = self.config
+        for section in ("sources", "datasets", "tokenizers", "backbones", "models"):
+            for name in config[section]:
+                if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                    raise InputError(f"config, {section}.{name}", "the name has characters that a path cannot carry",
+                                     "use letters, digits, '.', '_' and '-' only")
+        for name, source in config["sources"].items():
+            if sum(kind in source for kind in SOURCE_KINDS) != 1:
+                raise InputError(f"config, sources.{name}", "a source is exactly one file or URL",
+                                 f"give one of: {', '.join(SOURCE_KINDS)}")
+        for name in config["datasets"]:
+            _known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
+        for name in config["tokenizers"]:
+            _known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
+        for name, backbone in config["backbones"].items():
+            where = f"config, backbones.{name}"
+            if "hub" in backbone:
+                continue
+            if "tokenizer" not in backbone:
+                raise InputError(where, "a backbone pretrained here needs a tokenizer", "give tokenizer: <name>")
+            _known(config["tokenizers"], "tokenizer", where, backbone["tokenizer"])
+            _known(config["sources"], "source", where, *backbone["corpus"])
+            if not backbone["corpus"]:
+                raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
+        for name, model in config["models"].items():
+            where = f"config, models.{name}"
+            if ("backbone" in model) == ("network" in model):
+                raise InputError(where, "a model has either a network or a backbone", "give network: cnn or backbone: <name>")
+            if "backbone" in model:
+                _known(config["backbones"], "backbone", where, model["backbone"])
+        for name, run in config["runs"].items():
+            _known(config["datasets"], "dataset", "config, runs", name)
+            _known(config["models"], "model", f"config, runs.{name}", *run["models"])
+        for name, files in config["predict"].items():
+            where = f"config, predict.{name}"
+            _known(config["runs"], "run", where, files["dataset"])
+            _known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
+
+    # sources -------------------------------------------------------------------------------------
+
+    def source_kind(self, name):
+        return next(kind for kind in SOURCE_KINDS if kind in self.config["sources"][name])
+
+    def source_path(self, name):
+        """Where the workflow keeps a source."""
+        suffix = {"fasta": ".fa.gz", "genbank": ".gb.gz", "gff": ".gff.gz", "table": ".txt.gz"}[self.source_kind(name)]
+        return f"{self.results}/sources/{name}{suffix}"
+
+    def source_origin(self, name):
+        return self.config["sources"][name][self.source_kind(name)]
+
+    # datasets ------------------------------------------------------------------------------------
+
+    def dataset_sources(self, name):
+        """Names of the sources that a dataset is made from, in a fixed order."""
+        dataset = self.config["datasets"][name]
+        names = []
+        for section in ("windows", "table", "records", "transcripts"):
+            part = dataset.get(section, {})
+            for key in ("source", "sequences", "scores", "labels", "genome", "annotation"):
+                value = part.get(key)
+                names += value if isinstance(value, list) else [value] if isinstance(value, str) else []
+            names += part.get("sources", {}).values()
+        return list(dict.fromkeys(names))
+
+    def dataset_folds(self, name):
+        return range(number_of_folds(self.config["datasets"][name]["folds"]))
+
+    # backbones -----------------------------------------------------------------------------------
+
+    def tokenizer_corpus(self, name):
+        """Sources that a tokenizer is learned from: its own list, else the corpora of its backbones."""
+        own = self.config["tokenizers"][name].get("corpus")
+        if own:
+            return own
+        corpora = [b["corpus"] for b in self.config["backbones"].values() if b.get("tokenizer") == name]
+        return list(dict.fromkeys(source for corpus in corpora for source in corpus))
+
+    @cached_property
+    def backbones(self):
+        """Backbones that some run needs, plus those no model uses (pretraining may be all one wants)."""
+        return list(self.config["backbones"])
+
+    @cached_property
+    def pretrained(self):
+        """Backbones that are trained here (the hub's are fetched)."""
+        return [name for name in self.backbones if "hub" not in self.config["backbones"][name]]
+
+    # grid ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def jobs(self):
+        """Every (dataset, model, fold, seed) of the study."""
+        return [
+            Job(dataset, model, fold, seed)
+            for dataset, run in self.config["runs"].items()
+            for model in run["models"]
+            for fold in self.dataset_folds(dataset)
+            for seed in self.config["seeds"]
+        ]
+
+    def jobs_of(self, dataset, model=None):
+        return [job for job in self.jobs if job.dataset == dataset and model in (None, job.model)]
+
+    def runs_with(self, part):
+        """Datasets whose run asks for `part` (such as "loo")."""
+        return [dataset for dataset, run in self.config["runs"].items() if run.get(part)]
+
+    def model(self, name):
+        return self.config["models"][name]
