@@ -1,0 +1,84 @@
+"""A study's config: defaults, one-line errors, and the grid of jobs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqlm.errors import InputError
+from seqlm.study import Study, load_schema, number_of_folds
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+
+SMALLEST = """
+study: mine
+sources:
+  windows: {fasta: mine.fa}
+  labels: {table: mine.tsv}
+datasets:
+  binding:
+    target: scalar
+    records: {source: windows, labels: labels}
+models:
+  cnn: {network: cnn}
+runs:
+  binding: {models: [cnn]}
+"""
+
+
+def study(text=SMALLEST, **changes):
+    return Study({**yaml.safe_load(text), **changes}, SCHEMA)
+
+
+def test_smallest_study_has_one_job_per_fold_and_seed():
+    jobs = study(seeds=[1, 7]).jobs
+    assert [job.path for job in jobs] == ["binding/cnn/fold0/seed1", "binding/cnn/fold0/seed7"]
+
+
+def test_kfold_multiplies_the_grid():
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"]["folds"] = {"scheme": "kfold", "k": 4}
+    assert [job.fold for job in Study(config, SCHEMA).jobs] == [0, 1, 2, 3]
+
+
+def test_custom_folds_are_counted_by_their_lists():
+    assert number_of_folds({"scheme": "custom", "test": [[1], [2, 3], [4]]}) == 3
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_that_ships_is_a_valid_study(config):
+    assert Study(yaml.safe_load(config.read_text()), SCHEMA).jobs
+
+
+def test_the_input_is_not_changed():
+    config = yaml.safe_load(SMALLEST)
+    Study(config, SCHEMA)
+    assert config == yaml.safe_load(SMALLEST)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"runs": {"binding": {"models": ["cn"]}}}, ["runs.binding", "'cn'", "cnn"]),
+        ({"runs": {"bindin": {"models": ["cnn"]}}}, ["'bindin'", "binding"]),
+        ({"models": {"cnn": {"backbone": "gpt"}}}, ["models.cnn", "'gpt'", "none"]),
+        ({"models": {"cnn": {}}}, ["models.cnn", "either a network or a backbone"]),
+        ({"models": {"c/n": {"network": "cnn"}}}, ["models.c/n", "characters"]),
+        ({"sources": {"x": {"fasta": "a", "table": "b"}}}, ["sources.x", "exactly one"]),
+        ({"sources": {"x": {"fasat": "a"}}}, ["sources.x", "fasat", "fasta"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [1, 1]}, ["seeds"]),
+        ({"study": "a b"}, ["study"]),
+        ({"threads": 0}, ["threads"]),
+        ({"backbones": {"g": {"tokenizer": "t", "corpus": ["windows"]}}}, ["backbones.g", "tokenizer", "'t'"]),
+        ({"backbones": {"g": {"corpus": ["windows"]}}}, ["backbones.g", "needs a tokenizer"]),
+        ({"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}}, ["predict.new", "'saluki'"]),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_key(change, words):
+    with pytest.raises(InputError) as caught:
+        study(**change)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in words), line
