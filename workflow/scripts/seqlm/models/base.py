@@ -12,6 +12,7 @@ class    (N, n_classes)        logits
 =======  ====================  =========================================
 """
 
+import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 TARGETS = ("track", "scalar", "class")
@@ -55,6 +56,12 @@ class SequenceModel(PreTrainedModel):
     base_model_prefix = "network"
     main_input_name = "X"
     tokenizer = None
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        """Layers keep PyTorch's own initialisation."""
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
 
     def encode(self, sequences):
         """Compact model input for a list of sequences.

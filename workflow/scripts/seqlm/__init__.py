@@ -1,0 +1,44 @@
+"""Do DNA and RNA language models beat a plain CNN on your sequences, by how much, at what cost, and which bases do they read?
+
+``import seqlm`` is light: neither torch nor transformers is loaded until a name
+that needs them is used. It also announces our language model to transformers,
+so that ``AutoModelForCausalLM.from_pretrained(bundle)`` works, whichever of the
+two packages is imported first.
+"""
+
+import importlib
+
+from wrapt import register_post_import_hook
+
+from seqlm.errors import InputError
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "embed", "leave_one_out", "load_model", "predict", "predict_cross"]
+
+_PUBLIC = {
+    "load_model": "seqlm.models.bundle",
+    "predict": "seqlm.inference",
+    "predict_cross": "seqlm.inference",
+    "leave_one_out": "seqlm.attribution",
+    "embed": "seqlm.embedding",
+}
+
+
+def __getattr__(name):
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+# Importing the module is all that is needed: it registers its classes with the Auto classes itself. Run while it is
+# half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
+register_post_import_hook(
+    lambda _: importlib.import_module("seqlm.models.gpt"), "transformers.models.auto.modeling_auto"
+)

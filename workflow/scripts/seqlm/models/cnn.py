@@ -1,0 +1,70 @@
+"""The baseline: two convolutions on one-hot bases, and no pretraining.
+
+Conv1d(4 -> 128, 11 bases) and GELU, then the very head that language models
+get. 186,497 parameters for a track.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.models.heads import ConvHead, PooledHead
+from seqlm.models.layers import Conv1d
+from seqlm.tokenization.character import base_codes
+
+
+class CNNConfig(SequenceConfig):
+    """Size of the network.
+
+    Parameters
+    ----------
+    filters : int
+        Channels of the first convolution.
+    hidden, kernel, dropout, pooling
+        Those of the head; `kernel` is that of both convolutions.
+    """
+
+    model_type = "seqlm-cnn"
+
+    def __init__(self, filters=128, hidden=128, kernel=11, dropout=0.2, pooling="mean", **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.hidden = hidden
+        self.kernel = kernel
+        self.dropout = dropout
+        self.pooling = pooling
+
+
+class CNN(SequenceModel):
+    """One-hot bases -> convolution -> GELU -> head."""
+
+    config_class = CNNConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.conv = Conv1d(4, config.filters, config.kernel, padding="same")
+        if config.target == "track":
+            self.head = ConvHead(config.filters, config.hidden, config.kernel, config.dropout)
+        else:
+            self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout)
+        self.post_init()
+
+    def encode(self, sequences):
+        """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""
+        return torch.from_numpy(base_codes(sequences, length=self.config.length))
+
+    def forward(self, X):
+        """Predictions, see `seqlm.models.base`.
+
+        Parameters
+        ----------
+        X : integer tensor (N, L) of base codes, or floating (N, 4, L)
+            Four channels need not be exactly one-hot: gradients flow to them.
+        """
+        if X.dim() == 2:
+            known = X < 4
+            X = F.one_hot(X.long().clamp(max=4), 5)[..., :4].transpose(1, 2)
+        else:
+            known = X.detach().abs().sum(1) > 0
+        x = F.gelu(self.conv(X.to(self.conv.weight.dtype))).transpose(1, 2)  # (N, L, filters)
+        return self.head(x) if self.config.target == "track" else self.head(x, known)

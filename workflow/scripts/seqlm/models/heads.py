@@ -1,0 +1,75 @@
+"""What is trained on top of an encoder's features (N, L, dim)."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seqlm.errors import InputError
+from seqlm.models.layers import Conv1d
+
+POOLINGS = ("mean", "max", "first", "last")
+
+
+class ConvHead(nn.Module):
+    """One value per position: (N, L, dim) -> (N, L).
+
+    LayerNorm, convolution over `kernel` positions, GELU, dropout, linear. On
+    384 features it has 541,697 parameters.
+    """
+
+    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.conv = Conv1d(dim, hidden, kernel, padding="same")
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden, 1)
+
+    def forward(self, x):
+        x = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)  # channels stay last in memory
+        return self.linear(self.dropout(F.gelu(x))).squeeze(-1)
+
+
+class PooledHead(nn.Module):
+    """One value or a row of logits per sequence: (N, L, dim) -> (N,) or (N, n_outputs).
+
+    Parameters
+    ----------
+    n_outputs : int
+        1 gives (N,), more gives (N, n_outputs).
+    pooling : {"mean", "max", "first", "last"}
+        How positions become one: averaged, the largest per feature, the first,
+        or the last known one (which alone has seen everything under a causal backbone).
+    """
+
+    def __init__(self, dim, n_outputs=1, hidden=128, pooling="mean", dropout=0.2):
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}")
+        self.pooling = pooling
+        self.norm = nn.LayerNorm(dim)
+        self.hidden = nn.Linear(dim, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden, n_outputs)
+
+    def pool(self, x, mask=None):
+        """(N, L, dim) -> (N, dim), over the positions where `mask` (N, L) is true (all, when None)."""
+        if mask is None:
+            mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        if self.pooling == "mean":
+            return (x * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        if self.pooling == "max":
+            x = x.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(1)
+            return x.masked_fill(~mask.any(1, keepdim=True), 0.0)
+        positions = torch.arange(x.shape[1], device=x.device)
+        if self.pooling == "last":
+            index = positions.where(mask, 0).amax(1)
+        else:
+            index = positions.where(mask, x.shape[1] - 1).amin(1)
+        return x[torch.arange(len(x), device=x.device), index]
+
+    def forward(self, x, mask=None):
+        """`x` is (N, L, dim), or (N, dim) when pooled already."""
+        if x.dim() == 3:
+            x = self.pool(x, mask)
+        x = self.linear(self.dropout(F.gelu(self.hidden(self.norm(x)))))
+        return x.squeeze(-1) if self.linear.out_features == 1 else x
