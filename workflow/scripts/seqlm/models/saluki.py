@@ -154,7 +154,7 @@ class Saluki(SequenceModel):
         self.channels = self.layout.channels
         self.stride = 2**config.blocks
         self.window = _window(config.blocks, config.kernel)
-        self.steps = self.steps_of(config.length)
+        self.steps = 1 + max(0, -(-(config.length - self.window) // self.stride))
         self.first = nn.Conv1d(self.channels, config.filters, config.kernel, bias=False)
         self.blocks = nn.ModuleList(
             SalukiBlock(config.filters, config.kernel, config.dropout, config.layer_norm_eps) for _ in range(config.blocks)
@@ -187,10 +187,6 @@ class Saluki(SequenceModel):
         """(N, length) token codes, or (N, 1 + S, length) floats when the layout has specifiers."""
         return torch.from_numpy(self.layout.encode(sequences, self.config.length))
 
-    def steps_of(self, length):
-        """Steps of the recurrence that see any of the first `length` inputs, at least one."""
-        return max(1, -(-length // self.stride))
-
     def inputs_of(self, steps):
         """Inputs that `steps` steps read."""
         return self.stride * (steps - 1) + self.window
@@ -200,12 +196,10 @@ class Saluki(SequenceModel):
         if X.is_floating_point() and X.shape[1] == self.channels:
             return X
         codes, specifiers = (X[:, 0].round().int(), X[:, 1:]) if X.is_floating_point() else (X, None)
-        table = self._table(X.device)
-        if codes.dtype != torch.uint8:
-            codes = codes.clamp(-1, len(table) - 2) % len(table)
-        else:
-            codes = codes.clamp(max=len(table) - 1)
-        channels = F.embedding(codes.int(), table).transpose(1, 2)
+        table, size = self._table(X.device), self.layout.size
+        codes = codes.int()
+        codes = codes.where((codes >= 0) & (codes < size), size)
+        channels = F.embedding(codes, table).transpose(1, 2)
         return channels if specifiers is None else torch.cat([channels, specifiers.to(channels.dtype)], dim=1)
 
     def _table(self, device):
@@ -265,8 +259,8 @@ class Saluki(SequenceModel):
         if self.training and self.config.max_shift:
             shift = torch.randint(self.config.max_shift + 1, (len(X),), device=X.device)
         lengths = (self.lengths(X) + shift).clamp(max=self.config.length)
-        steps = -(-lengths // self.stride)
-        steps, order = steps.clamp(1, self.steps).sort()
+        seen = (-(-lengths // self.stride)).clamp(1, self.steps)  # later steps see padding alone
+        steps, order = seen.sort(stable=True)
         padding = self.padding_states(self.steps - int(steps[0]))
         states = []
         for rows in _buckets(steps.tolist(), self.stride, X.device.type):

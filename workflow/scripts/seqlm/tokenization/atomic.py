@@ -69,6 +69,8 @@ class AtomicLayout:
         if self.encoding != "one_hot":
             self.tokens = tuple(BASES) if self.encoding == "bases" else MRNA_TOKENS
         self.tokens = tuple(self.tokens)
+        if self.specifier_separator and not self.separator:
+            raise InputError("specifier separator", "needs a token separator too", "separate the tokens, as in a#2.5 c g")
         if not self.tokens:
             raise InputError("tokenizer", "its vocabulary is empty", "learn it from sequences with at least one token")
         self._index = {token: code for code, token in enumerate(self.tokens)}
@@ -225,7 +227,8 @@ def learn_layout(sequences, sample_size=None, seed=0, encoding="one_hot", separa
     ----------
     sequences : list of str
     sample_size : int, optional
-        Learn from this many sequences, drawn with `seed`; tokens seen in none of them are nothing to the model.
+        Learn the tokens from this many sequences, drawn with `seed`; tokens seen in none of them are nothing to the
+        model. The number of specifiers is always that of all sequences.
     cut : dict
         `left_tailing`, `center_token` of `AtomicLayout`.
 
@@ -235,16 +238,14 @@ def learn_layout(sequences, sample_size=None, seed=0, encoding="one_hot", separa
         Tokens in sorted order, so that the order of the file does not matter.
     """
     sequences = list(sequences)
+    plain = AtomicLayout(separator=separator, specifier_separator=specifier_separator)
+    specifiers = 0
+    if specifier_separator:
+        specifiers = max((token.count(specifier_separator) for s in sequences for token in plain.split(s)), default=0)
     if sample_size is not None and sample_size < len(sequences):
         chosen = np.random.default_rng(seed).choice(len(sequences), sample_size, replace=False)
-        sequences = [sequences[i] for i in np.sort(chosen)]
-    plain = AtomicLayout(separator=separator, specifier_separator=specifier_separator)
-    tokens, specifiers = set(), 0
-    for sequence in sequences:
-        for text in set(plain.split(sequence)):
-            tokens.add(plain.bare(text))
-            if specifier_separator:
-                specifiers = max(specifiers, text.count(specifier_separator))
+        sequences = [sequences[i] for i in chosen]
+    tokens = {plain.bare(token) for sequence in sequences for token in set(plain.split(sequence))}
     return AtomicLayout(encoding, tuple(sorted(tokens)), separator, specifier_separator, specifiers, **cut)
 
 
@@ -262,8 +263,7 @@ def to_tokenizer(layout):
     vocabulary = {token: i for i, token in enumerate([*layout.tokens, *specials])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     if layout.specifier_separator:
-        end = _escape(layout.separator) if layout.separator else _escape(layout.specifier_separator)
-        pattern = f"{_escape(layout.specifier_separator)}[^{end}]*"
+        pattern = f"{_escape(layout.specifier_separator)}[^{_escape(layout.separator)}]*"
         tokenizer.normalizer = normalizers.Replace(Regex(pattern), "")
     boundary = Regex(_escape(layout.separator)) if layout.separator else Regex(".")
     behaviour = "removed" if layout.separator else "isolated"
