@@ -24,5 +24,7 @@ rule score_loo:
         device="auto",
         mem_mb=8000,
         runtime=480,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/score_loo.py"

@@ -24,6 +24,8 @@ rule download_source:
     resources:
         mem_mb=1000,
         runtime=240,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/download_source.py"
 
@@ -46,6 +48,8 @@ rule prepare_dataset:
     resources:
         mem_mb=4000,
         runtime=60,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/prepare_dataset.py"
 
@@ -64,5 +68,7 @@ rule split_folds:
     resources:
         mem_mb=4000,
         runtime=60,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/split_folds.py"

@@ -32,5 +32,7 @@ rule train_model:
         device="auto",
         mem_mb=8000,
         runtime=720,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/train_model.py"

@@ -25,5 +25,7 @@ rule predict_targets:
         device="auto",
         mem_mb=8000,
         runtime=240,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/predict_targets.py"

@@ -15,6 +15,8 @@ rule tokenize_corpus:
     resources:
         mem_mb=2000,
         runtime=120,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/tokenize_corpus.py"
 
@@ -41,5 +43,7 @@ rule pretrain_backbone:
         device="auto",
         mem_mb=8000,
         runtime=1440,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/pretrain_backbone.py"

@@ -14,5 +14,7 @@ rule learn_tokenizer:
     resources:
         mem_mb=2000,
         runtime=60,
+    conda:
+        "../../envs/train.yaml"
     script:
         "../scripts/learn_tokenizer.py"

@@ -229,3 +229,12 @@ class Study:
 
     def model(self, name):
         return self.config["models"][name]
+
+    @cached_property
+    def attributions(self):
+        """Every (dataset, model) that leave-one-out scores are asked for."""
+        return [
+            (dataset, model)
+            for dataset in self.runs_with("loo")
+            for model in self.config["runs"][dataset]["loo"].get("models", self.config["runs"][dataset]["models"])
+        ]

@@ -1,0 +1,74 @@
+"""What the workflow would do, without doing it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+
+def job_counts(text):
+    """The rule -> number table of a dry run."""
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.M)}
+
+
+def test_the_whole_grid_is_planned(workflow):
+    workflow.study["seeds"] = [1, 2]
+    workflow.write()
+    counts = job_counts(workflow("-n", "all").stdout)
+    assert counts["pretrain_backbone"] == 3
+    assert counts["train_model"] == counts["predict_targets"] == 4 * 2
+    assert counts["score_loo"] == 4
+    assert counts["prepare_dataset"] == counts["split_folds"] == 1
+    assert counts["download_source"] == 1
+
+
+def test_kfold_trains_every_fold(workflow):
+    workflow.study["datasets"]["tf_binding"]["folds"] = {"scheme": "kfold", "k": 3, "group": "position"}
+    workflow.study["runs"]["tf_binding"]["models"] = ["cnn"]
+    workflow.write()
+    assert job_counts(workflow("-n", "models").stdout)["train_model"] == 3
+
+
+@pytest.mark.parametrize("target", ["models", "predictions", "attributions", "metrics", "plots"])
+def test_targets_exist(workflow, target):
+    assert "Job stats" in workflow("-n", target).stdout
+
+
+def test_plots_workflow_cannot_train(workflow):
+    """Without tables there is nothing to draw from, and no rule that could make them."""
+    done = workflow("-n", snakefile="workflow/plots.smk", check=False)
+    assert done.returncode != 0
+    assert "Missing input files" in done.stdout + done.stderr
+    listed = workflow("--list-rules", snakefile="workflow/plots.smk").stdout
+    assert "train" not in listed
+    assert "predict" not in listed
+    assert "score" not in listed
+
+
+@pytest.mark.parametrize("config", ["config/config.yaml", "config/studies/tf_binding.yaml"])
+def test_shipped_studies_plan(root, config, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--configfile", config]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("profile", ["local-gpu", "slurm"])
+def test_profiles_ask_for_a_gpu_where_it_is_used(root, workflow, profile):
+    text = (root / "profiles" / profile / "profile.yaml").read_text()
+    asked = {rule for rule, values in yaml.safe_load(text)["set-resources"].items() if "gpu" in values}
+    assert asked == {"pretrain_backbone", "train_model", "predict_targets", "score_loo"}
+    assert "gpu" not in (root / "profiles/default/profile.yaml").read_text().lower()
+
+
+def test_a_wrong_name_is_one_line(workflow):
+    workflow.study["runs"]["tf_binding"]["models"] = ["cnnn"]
+    workflow.write()
+    done = workflow("-n", check=False)
+    assert done.returncode != 0
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "cnnn" in line]
+    assert len(lines) == 1
+    assert "the models there are: cnn" in lines[0]
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,24 @@
+# What can be asked for by name: snakemake --cores all <target>
+localrules:
+    all,
+    models,
+    predictions,
+    attributions,
+    metrics,
+    plots,
+
+
+rule models:
+    input:
+        [f"{R}/backbones/{name}" for name in STUDY.pretrained],
+        [f"{R}/models/{job.path}" for job in STUDY.jobs],
+
+
+rule predictions:
+    input:
+        [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs],
+
+
+rule attributions:
+    input:
+        [f"{R}/attributions/{dataset}/{model}.parquet" for dataset, model in STUDY.attributions],
