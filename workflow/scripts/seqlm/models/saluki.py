@@ -149,7 +149,9 @@ class Saluki(SequenceModel):
     def __init__(self, config):
         super().__init__(config)
         if config.target not in ("scalar", "class"):
-            raise InputError("model saluki", f"target {config.target!r} is not one value per sequence", "use scalar or class")
+            raise InputError(
+                "model saluki", f"target {config.target!r} is not one value per sequence", "use scalar or class"
+            )
         self.layout = AtomicLayout(**config.layout)
         self.channels = self.layout.channels
         self.stride = 2**config.blocks
@@ -157,7 +159,8 @@ class Saluki(SequenceModel):
         self.steps = 1 + max(0, -(-(config.length - self.window) // self.stride))
         self.first = nn.Conv1d(self.channels, config.filters, config.kernel, bias=False)
         self.blocks = nn.ModuleList(
-            SalukiBlock(config.filters, config.kernel, config.dropout, config.layer_norm_eps) for _ in range(config.blocks)
+            SalukiBlock(config.filters, config.kernel, config.dropout, config.layer_norm_eps)
+            for _ in range(config.blocks)
         )
         self.norm = ChannelNorm(config.filters, eps=config.layer_norm_eps)
         self.gru = nn.GRU(config.filters, config.filters, batch_first=True)
@@ -213,7 +216,7 @@ class Saluki(SequenceModel):
         if X.dim() == 3:
             present = (X != 0).any(1) if X.shape[1] == self.channels else self.dense(X).ne(0).any(1)
         else:
-            present = (X >= 0) & (X < self.layout.size)
+            present = X.ge(0) & X.lt(self.layout.size)
         position = torch.arange(1, X.shape[-1] + 1, device=X.device, dtype=torch.int32)
         return (present * position).amax(1)
 

@@ -18,7 +18,8 @@ junction: the notation and the six channels of Saluki (Agarwal & Kelley 2022) ca
 A code of ``size`` or more is nothing: an unknown token, a masked one, or padding. All its channels are zero.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -70,7 +71,9 @@ class AtomicLayout:
             self.tokens = tuple(BASES) if self.encoding == "bases" else MRNA_TOKENS
         self.tokens = tuple(self.tokens)
         if self.specifier_separator and not self.separator:
-            raise InputError("specifier separator", "needs a token separator too", "separate the tokens, as in a#2.5 c g")
+            raise InputError(
+                "specifier separator", "needs a token separator too", "separate the tokens, as in a#2.5 c g"
+            )
         if not self.tokens:
             raise InputError("tokenizer", "its vocabulary is empty", "learn it from sequences with at least one token")
         self._index = {token: code for code, token in enumerate(self.tokens)}
@@ -103,8 +106,7 @@ class AtomicLayout:
 
     def to_dict(self):
         """Plain values for a bundle's config.json; ``AtomicLayout(**layout.to_dict())`` is the same layout."""
-        fields = asdict(self) | {"tokens": list(self.tokens) if self.encoding == "one_hot" else []}
-        return fields
+        return asdict(self) | {"tokens": list(self.tokens) if self.encoding == "one_hot" else []}
 
     def table(self):
         """(size + 1, channels without specifiers) float32: the channels of each code, zeros for nothing."""
@@ -213,14 +215,20 @@ _U = str.maketrans("tT", "uU")
 
 def _floats(values, text, limit):
     if len(values) > limit:
-        raise InputError(f"token {text!r}", f"has {len(values)} specifiers, the tokenizer knows {limit}", "train on such tokens too")
+        raise InputError(
+            f"token {text!r}", f"has {len(values)} specifiers, the tokenizer knows {limit}", "train on such tokens too"
+        )
     try:
         return [float(value) for value in values]
     except ValueError:
-        raise InputError(f"token {text!r}", "has a specifier that is not a number", "mend it in the data file") from None
+        raise InputError(
+            f"token {text!r}", "has a specifier that is not a number", "mend it in the data file"
+        ) from None
 
 
-def learn_layout(sequences, sample_size=None, seed=0, encoding="one_hot", separator=" ", specifier_separator=None, **cut):
+def learn_layout(
+    sequences, sample_size=None, seed=0, encoding="one_hot", separator=" ", specifier_separator=None, **cut
+):
     """Vocabulary of atomic tokens, learned from text.
 
     Parameters
@@ -249,6 +257,39 @@ def learn_layout(sequences, sample_size=None, seed=0, encoding="one_hot", separa
     return AtomicLayout(encoding, tuple(sorted(tokens)), separator, specifier_separator, specifiers, **cut)
 
 
+def learn(paths=(), text=None, samplesize=None, seed=0, **options):
+    """A transformers tokenizer of the tokens in `text` (one sequence a line) and in the files `paths`.
+
+    Parameters
+    ----------
+    paths : list of path
+        Text files, one sequence a line.
+    text : str, optional
+    samplesize : int, optional
+        Learn the tokens from this many sequences.
+    seed : int
+    **options
+        Of `learn_layout`.
+    """
+    lines = [line for path in paths for line in Path(path).read_text().splitlines()]
+    lines += text.splitlines() if text else []
+    return to_tokenizer(learn_layout([line for line in lines if line], samplesize, seed, **options))
+
+
+def layout_of(tokenizer):
+    """The layout that a tokenizer of `to_tokenizer` stands for, also after saving and loading."""
+    return AtomicLayout(**tokenizer.init_kwargs["seqlm"]["layout"])
+
+
+def encode(tokenizer, sequences, length, nothing, dtype):
+    """Ids (N, T), see `seqlm.tokenization.encode_batch`: codes of the layout, `nothing` for what has none."""
+    layout = layout_of(tokenizer)
+    if length is None:
+        length = max(len(layout.split(sequence)) for sequence in sequences)
+    codes = replace(layout, specifiers=0).encode(sequences, length)
+    return np.where(codes < layout.size, codes, nothing).astype(dtype)
+
+
 def to_tokenizer(layout):
     """The vocabulary as a transformers tokenizer, saved in bundles as tokenizer.json.
 
@@ -269,6 +310,7 @@ def to_tokenizer(layout):
     behaviour = "removed" if layout.separator else "isolated"
     tokenizer.pre_tokenizer = pre_tokenizers.Split(boundary, behaviour)
     return PreTrainedTokenizerFast(
+        seqlm={"kind": "atomic", "layout": layout.to_dict()},
         tokenizer_object=tokenizer,
         unk_token="[UNK]",
         pad_token="[PAD]",
