@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from seqlm.errors import InputError
 from seqlm.motifs import motif_mask, motif_runs, motif_scanner, read_motif
 
