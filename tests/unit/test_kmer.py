@@ -36,7 +36,7 @@ def test_published_ids(six):
 
 
 def test_equals_the_nucleotide_transformers_tokenizer_class(tmp_path):
-    """NT's own class with NT's vocabulary order, on N, rests, unknown letters, spaces and lower case (k = 3 is quick)."""
+    """NT's own class and vocabulary order, on N, rests, unknown letters, spaces, lower case (k = 3, as 6 is slow)."""
     vocabulary = ["<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"]
     vocabulary += ["".join(word) for word in itertools.product("ATCG", repeat=3)] + list("ATCGN")
     (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))

@@ -26,6 +26,35 @@ def subsample_pieces(sequences, bases=2_000_000, length=512, seed=0):
     return [sequences[w][s : s + length] for w, s in zip(which, starts, strict=True)]
 
 
+def learn(paths=(), text=None, size=512, samplesize=2_000_000, seed=0):
+    """Learn from the records of FASTA files, and from `text` as one more sequence.
+
+    Parameters
+    ----------
+    paths : list of path
+        Plain or gzip FASTA; case is folded.
+    text : str, optional
+    size : int
+        Vocabulary size.
+    samplesize : int
+        Bases to learn from.
+    seed : int
+        Of the subsample.
+
+    Returns
+    -------
+    transformers.PreTrainedTokenizerFast
+    """
+    from seqlm.sequences import read_fasta
+
+    sequences = [record.sequence.upper() for path in paths for record in read_fasta(path)] + ([text] if text else [])
+    if not sequences:
+        raise InputError("tokenizer", "no sequences to learn byte pairs from", "name FASTA sources under corpus:")
+    tokenizer = bpe_tokenizer(sequences, size, samplesize, seed)
+    tokenizer.init_kwargs["seqlm"] = {"kind": "bpe", "size": size, "samplesize": samplesize, "seed": seed}
+    return tokenizer
+
+
 def bpe_tokenizer(sequences, vocabulary_size=512, bases=2_000_000, seed=0, model_max_length=None):
     """Learn a byte-pair tokenizer.
 

@@ -33,6 +33,23 @@ def kmer_vocabulary(k=6):
     return {token: i for i, token in enumerate(itertools.chain(SPECIAL_TOKENS, kmers, BASES + "N"))}
 
 
+def learn(paths=(), text=None, k=6, overlapping=False):
+    """The tokenizer of `kmer_tokenizer`; nothing is learned from `paths` or `text`."""
+    tokenizer = kmer_tokenizer(k, overlapping)
+    tokenizer.init_kwargs["seqlm"] = {"kind": "kmer", "k": k, "overlapping": overlapping}
+    return tokenizer
+
+
+def encode(tokenizer, sequences, length, nothing, dtype):
+    """Ids (N, T), see `seqlm.tokenization.encode_batch`; padding is ``<pad>``."""
+    ids, _ = KmerEncoder.of(tokenizer).encode(sequences)
+    if length is None or ids.shape[1] == length:
+        return ids.astype(dtype, copy=False)
+    result = np.full((len(ids), length), tokenizer.pad_token_id, dtype)
+    result[:, : ids.shape[1]] = ids[:, :length]
+    return result
+
+
 def kmer_tokenizer(k=6, overlapping=False, model_max_length=None):
     """A `transformers` fast tokenizer of k-mers.
 
