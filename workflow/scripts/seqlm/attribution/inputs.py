@@ -1,0 +1,147 @@
+"""How edits of a sequence become edits of a model's input."""
+
+import torch
+
+from seqlm.errors import InputError
+from seqlm.inference import encode
+
+BASES = "ACGT"
+
+
+def make_inputs(model, sequences, edit, replacements=None):
+    """The `Inputs` that fit a model.
+
+    Base codes, token ids of a character tokenizer, atomic tokens, and one-hot for foreign modules have one column per
+    token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
+    encoded again.
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
+    by_column = not hasattr(model, "encode") or hasattr(model, "layout") or kind == "character"
+    by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
+    return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
+
+
+class Inputs:
+    """Sequences whose model input has one column per token.
+
+    Attributes
+    ----------
+    tokens : list of list of str
+        The tokens of each sequence that the model reads.
+    lengths : list of int
+        Columns of each sequence's input, padding included.
+    names : list of str
+        Replacements, in the order of their axis; empty unless they are replaced.
+    blank : tensor, shape () or (C,)
+        Column that stands for no base.
+    columns : tensor, shape (R,) or (R, C)
+        What an edit can put in a position.
+    """
+
+    def __init__(self, model, sequences, edit, replacements=None):
+        self.model, self.sequences, self.edit = model, sequences, edit
+        self.layout = getattr(model, "layout", None)
+        self.fixed = getattr(getattr(model, "config", None), "length", None)
+        self.tokens = [self._read(sequence) for sequence in sequences]
+        self.lengths = [self.fixed or len(tokens) for tokens in self.tokens]
+        self.names, self.allowed = _replacements(edit, replacements)
+        self._prepare()
+
+    def _prepare(self):
+        self.blank = self._blank()
+        self.columns = encode(self.model, self.names)[..., 0] if self.names else self.blank[None]
+
+    def _read(self, sequence):
+        """Tokens that a model of fixed input length reads."""
+        if self.layout is None:
+            return list(sequence[: self.fixed])
+        tokens = list(self.layout.split(sequence))
+        start, end = self.layout.span(tokens, self.fixed or len(tokens))
+        return tokens[start:end]
+
+    def _blank(self):
+        if not hasattr(self.model, "encode"):
+            return torch.zeros(4)
+        if self.layout is not None:
+            code = self.layout.size
+        elif hasattr(self.model, "backbone"):
+            code = self.model.backbone.config.vocab_size
+        else:
+            code = len(BASES)
+        example = encode(self.model, self.sequences[:1])
+        blank = torch.zeros(example.shape[1:-1], dtype=example.dtype)
+        blank.view(-1)[0] = code  # the channels after the first hold specifiers
+        return blank
+
+    def encode(self, rows):
+        """Model input of sequences of equal input length, (n, L) or (n, C, L)."""
+        return encode(self.model, [self.sequences[index] for index in rows])
+
+    def asked(self, rows):
+        """Which edits are asked for: (n, positions, R) bool."""
+        width = max(len(self.tokens[index]) for index in rows)
+        asked = torch.zeros(len(rows), width, max(1, len(self.names)), dtype=torch.bool)
+        for local, index in enumerate(rows):
+            tokens = self.tokens[index]
+            asked[local, : len(tokens)] = True
+            if self.allowed is not None and tokens:
+                asked[local, : len(tokens)] = torch.tensor([self._allowed(token) for token in tokens])
+        return asked
+
+    def _allowed(self, token):
+        allowed = self.allowed.get(token, ())
+        return [name in allowed for name in self.names]
+
+    def unchanged(self, rows, X, width):
+        """Which edits leave a sequence as it is: (n, positions, R) bool."""
+        if self.edit == "remove":
+            return torch.zeros(len(rows), width, 1, dtype=torch.bool)
+        X = X[..., :width]
+        if X.ndim == 2:
+            return X[:, :, None] == self.columns
+        return (X.transpose(1, 2)[:, :, None] == self.columns).all(-1)
+
+
+class TextInputs(Inputs):
+    """Sequences whose text is edited: one position per character, N for a masked base."""
+
+    def _read(self, sequence):
+        return list(sequence)
+
+    def _prepare(self):
+        self.lengths = [len(tokens) for tokens in self.tokens]
+
+    def encode(self, rows):
+        return [self.sequences[index] for index in rows]
+
+    def unchanged(self, rows, X, width):
+        puts = self.names or (["N"] if self.edit == "mask" else [None])
+        unchanged = torch.zeros(len(rows), width, len(puts), dtype=torch.bool)
+        for local, index in enumerate(rows):
+            tokens = self.tokens[index]
+            same = [[token == put for put in puts] for token in tokens]
+            unchanged[local, : len(tokens)] = torch.tensor(same, dtype=torch.bool).view(len(tokens), -1)
+        return unchanged
+
+    def edited(self, row, position, choice, texts):
+        """Edited and encoded copies of `texts`, one per edit."""
+        puts = self.names or (["N"] if self.edit == "mask" else [""])
+        copies = [
+            texts[r][:p] + puts[c] + texts[r][p + 1 :]
+            for r, p, c in zip(row.tolist(), position.tolist(), choice.tolist(), strict=True)
+        ]
+        return encode(self.model, copies)
+
+
+def _replacements(edit, replacements):
+    """Names of all replacements, and which of them each token gets (None: all)."""
+    if edit != "replace":
+        if replacements is not None:
+            raise InputError("replacements", f"they mean nothing for edit {edit}", "use edit: replace, or leave them out")
+        return [], None
+    if replacements is None:
+        return list(BASES), None
+    if isinstance(replacements, dict):
+        return list(dict.fromkeys(name for names in replacements.values() for name in names)), replacements
+    return list(dict.fromkeys(replacements)), None

@@ -1,0 +1,306 @@
+"""Leave-one-out scores: what a prediction gains or loses when one base is removed, masked or replaced.
+
+The score of an edit is ``prediction(edited) - prediction(original)``: negative where the base supports the
+prediction. This file holds the meaning; `Reference` computes it the plain way, each edited copy through the whole
+network. For our own networks only what an edit can reach is computed again (`windowed`, `prefix`, `recurrent`),
+with the same result.
+"""
+
+import importlib
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from seqlm.attribution.inputs import TextInputs, make_inputs
+from seqlm.attribution.shift import edited_copies
+from seqlm.errors import InputError
+from seqlm.inference import as_module, choose_batch_size, encode, prepared
+
+EDITS = ("remove", "mask", "replace")
+COLUMNS = ("sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo")
+# Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
+FAST_PATHS = {
+    "seqlm-cnn": ("seqlm.attribution.windowed", "Windowed"),
+    "seqlm-backbone": ("seqlm.attribution.prefix", "Prefix"),
+    "seqlm-saluki": ("seqlm.attribution.recurrent", "Recurrent"),
+}
+# Edits worked on together: enough to fill a path's batches, few enough to hold a whole track for each.
+EDITS_AT_ONCE = {"cpu": 2**11, "cuda": 2**15}
+
+
+@dataclass
+class LeaveOneOut:
+    """Scores of n sequences, the longest of which has L tokens.
+
+    Attributes
+    ----------
+    scores : numpy.ndarray, float32
+        (n, L), or (n, L, R) for R replacements. One more axis for ``reduce="track"``
+        (positions) or ``class_index="all"`` (classes). NaN past a sequence's end and
+        for a replacement that a token does not get.
+    prediction : numpy.ndarray, float32
+        (n,) what the scores are differences from: the reduced track, the scalar or the
+        logit. One more axis where `scores` has one.
+    tokens : list of list of str
+    replacements : list of str
+        What the third axis stands for; empty unless the edit is "replace".
+    predicted : list or None
+        Class targets: predicted class of each sequence, by name where names are known.
+    """
+
+    scores: np.ndarray
+    prediction: np.ndarray
+    tokens: list
+    replacements: list
+    predicted: list | None = None
+
+    def to_table(self, ids=None, labels=None):
+        """One row per edit, sequence by sequence, position by position.
+
+        Parameters
+        ----------
+        ids : sequence of str, optional
+            Names of the sequences; "0", "1", ... when left out.
+        labels : sequence, optional
+            True label of each sequence; missing when left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns sequence, token, replacement, label, pred, start_offset, end_offset, loo.
+            Offsets count tokens (bases) from 0, the end is exclusive. `replacement` is empty
+            unless the edit is "replace".
+        """
+        import pandas as pd
+
+        scores = self.scores if self.replacements else self.scores[:, :, None]
+        if scores.ndim != 3:
+            raise ValueError("a table holds one score per edit: not with reduce='track' or class_index='all'")
+        row, position, choice = np.nonzero(~np.isnan(scores))
+        first = np.cumsum([0] + [len(tokens) for tokens in self.tokens])
+        tokens = np.array([token for tokens in self.tokens for token in tokens], dtype=object)
+        names = np.array(self.replacements or [""], dtype=object)
+        ids = np.array([str(i) for i in range(len(scores))] if ids is None else list(ids), dtype=object)
+        labels = np.array([np.nan] * len(scores) if labels is None else list(labels))
+        shown = self.prediction if self.predicted is None else np.array(self.predicted, dtype=object)
+        values = (ids[row], tokens[first[row] + position], names[choice], labels[row], shown[row])
+        values += (position, position + 1, scores[row, position, choice])
+        return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+
+
+def leave_one_out(
+    model,
+    sequences,
+    edit="remove",
+    replacements=None,
+    reduce="sum",
+    class_index="predicted",
+    method="auto",
+    batch_size=None,
+    dtype=None,
+    device=None,
+    func=None,
+    verbose=False,
+):
+    """Leave-one-out scores of every position.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or path
+        One of our models, the folder of a bundle, or any module that takes one-hot (N, 4, L)
+        and returns (N,), (N, 1) or (N, classes).
+    sequences : list of str
+        Bases; separated tokens for a model of atomic tokens.
+    edit : {"remove", "mask", "replace"}
+        "remove" deletes the position: what follows moves up by one and no base fills the
+        free end, so the input keeps its length. "mask" puts no base: a zero column, an
+        embedding of zero. "replace" puts other tokens.
+    replacements : list of str, or dict of str to list of str, optional
+        The tokens that "replace" puts everywhere, or by the token that is there. A, C, G and
+        T when left out (saturation mutagenesis). A token put in its own place scores 0.
+    reduce : {"sum", "mean", "track"} or callable
+        How tracks are compared: summed (default) or averaged over the sequence's own
+        positions, or by a function (N, L) -> (N,). "track" keeps every position's difference.
+    class_index : {"predicted", "all"} or int
+        Which class's logit is compared: that of the class predicted for the original, all, or this one.
+    method : {"auto", "reference"}
+        "auto" recomputes only what an edit can reach where there is a path for the network.
+    batch_size : int, optional
+        Copies in a batch on the reference path; chosen by their length when left out.
+    dtype : str or torch.dtype, optional
+        "bfloat16" computes in 16 bits: faster, no longer exact.
+    device : str or torch.device, optional
+        CUDA when there is any, else the CPU.
+    func : callable, optional
+        Applied to every output of the model first; takes the reference path.
+    verbose : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    LeaveOneOut
+
+    Raises
+    ------
+    ValueError
+        No sequences.
+    InputError
+        An option that does not exist, or options that do not go together.
+    """
+    if isinstance(sequences, str) or len(sequences) == 0:
+        raise ValueError("leave_one_out needs a list of at least one sequence")
+    if edit not in EDITS:
+        raise InputError("edit", f"no such edit: {edit}", f"use one of {', '.join(EDITS)}")
+    if method not in ("auto", "reference"):
+        raise InputError("method", f"no such method: {method}", "use auto or reference")
+    model = as_module(model)
+    inputs = make_inputs(model, list(sequences), edit, replacements)
+    compare = _Comparison(model, reduce, class_index)
+    scores, predictions, predicted = [None] * len(sequences), [None] * len(sequences), [None] * len(sequences)
+    with prepared(model, dtype, device) as run:
+        path = _choose_path(model, run, inputs, method, func, batch_size)
+        total = sum(len(tokens) for tokens in inputs.tokens)
+        progress = tqdm(total=total, disable=not verbose, desc="leave one out", unit="position", unit_scale=True)
+        for rows in _batches(inputs, run.device):
+            X = inputs.encode(rows)
+            asked = inputs.asked(rows)
+            unchanged = asked & inputs.unchanged(rows, X, asked.shape[1])
+            where = (asked & ~unchanged).nonzero(as_tuple=True)
+            own = torch.tensor([len(inputs.tokens[index]) for index in rows])
+            weights = compare.weights(own, inputs.lengths[rows[0]])
+            prediction, delta, classes = compare(*path(X, *where, weights), where[0], weights)
+            values = torch.full((*asked.shape, *delta.shape[1:]), torch.nan)
+            values[where], values[unchanged] = delta.float(), 0.0
+            for local, index in enumerate(rows):
+                scores[index], predictions[index], predicted[index] = values[local], prediction[local], classes[local]
+            progress.update(int(own.sum()))
+        progress.close()
+    return _gather(scores, predictions, predicted, inputs)
+
+
+class Reference:
+    """Every edited copy through the whole network.
+
+    Called with sequences and edits, a path returns the predictions for the sequences and
+    the differences the edits make, as float64:
+
+    ==================  ==============  =======================
+    output              prediction      difference, M edits
+    ==================  ==============  =======================
+    track               (n, L)          (M, L)
+    track with weights  (n, L)          (M,) weighted sum
+    scalar, class       (n, ...)        (M, ...)
+    ==================  ==============  =======================
+    """
+
+    def __init__(self, run, inputs, batch_size=None, func=None):
+        self.run, self.inputs, self.batch_size, self.func = run, inputs, batch_size, func
+
+    def __call__(self, X, row, position, choice, weights=None):
+        prediction = self._predict(X if isinstance(X, torch.Tensor) else encode(self.inputs.model, X)).double()
+        length = X.shape[-1] if isinstance(X, torch.Tensor) else max(map(len, X))
+        size = self.batch_size or choose_batch_size(length, self.run.device)
+        delta = []
+        for chunk in torch.arange(len(row)).split(size):
+            copies = self._copies(X, row[chunk], position[chunk], choice[chunk])
+            difference = self._predict(copies).double() - prediction[row[chunk]]
+            delta.append(difference if weights is None else (difference * weights[row[chunk]]).sum(-1))
+        empty = prediction[:0] if weights is None else prediction.new_zeros(0)
+        return prediction, torch.cat(delta) if delta else empty
+
+    def _predict(self, X):
+        y = self.run(X, func=self.func)
+        return y.squeeze(1) if y.ndim == 2 and y.shape[1] == 1 and not hasattr(self.run.model, "encode") else y
+
+    def _copies(self, X, row, position, choice):
+        if isinstance(self.inputs, TextInputs):
+            return self.inputs.edited(row, position, choice, X)
+        column = None if self.inputs.edit == "remove" else self.inputs.columns[choice]
+        return edited_copies(X, row, position, column, self.inputs.blank)
+
+
+class _Comparison:
+    """How predictions become numbers that are compared: tracks reduced, classes chosen."""
+
+    def __init__(self, model, reduce, class_index):
+        config = getattr(model, "config", None)
+        self.target = getattr(config, "target", None)
+        self.names = getattr(config, "classes", None)
+        self.reduce, self.class_index = reduce, class_index
+        if not callable(reduce) and reduce not in ("sum", "mean", "track"):
+            raise InputError("reduce", f"no such reduction: {reduce}", "use sum, mean, track or a function")
+        if class_index not in ("predicted", "all") and not isinstance(class_index, int):
+            raise InputError("class_index", f"{class_index!r} is no class", "use predicted, all or a number from 0")
+
+    def weights(self, own, length):
+        """(n, length) weight of each position of a track in its sum; None where no sum is wanted."""
+        if self.target != "track" or self.reduce not in ("sum", "mean"):
+            return None
+        weights = (torch.arange(length) < own[:, None]).double()
+        return weights / own.clamp(min=1)[:, None] if self.reduce == "mean" else weights
+
+    def __call__(self, prediction, delta, row, weights):
+        """Reduced prediction (n, ...), difference (M, ...) and predicted class (n) of each sequence."""
+        nothing = [None] * len(prediction)
+        if self.target == "track":
+            if weights is not None:
+                return (prediction * weights).sum(-1), delta, nothing
+            if callable(self.reduce):
+                reduced = self.reduce(prediction)
+                return reduced, self.reduce(prediction[row] + delta) - reduced[row], nothing
+            return prediction, delta, nothing
+        if prediction.ndim == 1:
+            return prediction, delta, nothing
+        best = prediction.argmax(1)
+        classes = [self.names[index] if self.names else index for index in best.tolist()]
+        if self.class_index == "all":
+            return prediction, delta, classes
+        chosen = best if self.class_index == "predicted" else torch.full_like(best, self.class_index)
+        return prediction.gather(1, chosen[:, None])[:, 0], delta.gather(1, chosen[row][:, None])[:, 0], classes
+
+
+def _choose_path(model, run, inputs, method, func, batch_size):
+    """The fast path for a model where there is one and it is wanted, else the reference."""
+    entry = FAST_PATHS.get(getattr(getattr(model, "config", None), "model_type", None))
+    if method == "auto" and func is None and entry:
+        path = getattr(importlib.import_module(entry[0]), entry[1])
+        if path.supports(model):
+            return path(run, inputs)
+    return Reference(run, inputs, batch_size, func)
+
+
+def _batches(inputs, device):
+    """Lists of sequences that are scored together: equal input length, a bounded number of edits."""
+    limit = EDITS_AT_ONCE[torch.device(device).type]
+    order = sorted(range(len(inputs.tokens)), key=inputs.lengths.__getitem__)
+    for _, members in groupby(order, key=inputs.lengths.__getitem__):
+        rows, edits = [], 0
+        for index in members:
+            count = len(inputs.tokens[index]) * max(1, len(inputs.names))
+            if rows and edits + count > limit:
+                yield rows
+                rows, edits = [], 0
+            rows.append(index)
+            edits += count
+        yield rows
+
+
+def _gather(scores, predictions, predicted, inputs):
+    """One array of all sequences' scores, NaN where there is none."""
+    width = max(len(tokens) for tokens in inputs.tokens)
+    # A track axis is as long as the longest input; every other further axis has one length.
+    tails = [values.shape[2:] for values in scores]
+    tail = tuple(max(axis) for axis in zip(*tails, strict=True))
+    joined = np.full((len(scores), width, max(1, len(inputs.names)), *tail), np.nan, np.float32)
+    original = np.full((len(scores), *tail), np.nan, np.float32)
+    for index, (values, prediction) in enumerate(zip(scores, predictions, strict=True)):
+        count = len(inputs.tokens[index])
+        joined[(index, slice(count), slice(None), *map(slice, values.shape[2:]))] = values[:count]
+        original[(index, *map(slice, prediction.shape))] = prediction
+    if not inputs.names:
+        joined = joined[:, :, 0]
+    classes = None if all(name is None for name in predicted) else predicted
+    return LeaveOneOut(joined, original, inputs.tokens, inputs.names, classes)
