@@ -1,0 +1,180 @@
+"""The study's question answered in sentences: does the language model beat the CNN, by how much, at what cost, and did pretraining help?"""
+
+import math
+
+from seqlm.metrics import LOWER_IS_BETTER
+
+NAMES = {
+    "pearson": "R", "spearman": "Spearman R", "mse": "mean squared error", "r2": "R²", "auprc": "AUPRC", "accuracy": "accuracy",
+    "f1_macro": "macro F1", "mcc": "MCC", "auroc": "AUROC", "log_loss": "log loss", "ece": "calibration error",
+}  # fmt: skip
+
+LANGUAGE, CONTROL, ENSEMBLE = "language model", "untrained control", "ensemble"
+NETWORKS = {"cnn": "CNN", "saluki": "Saluki network", "kmer": "k-mer baseline", "linear": "linear baseline", "ensemble": ENSEMBLE}  # fmt: skip
+
+
+def model_kinds(config):
+    """What each model of a study is.
+
+    Returns
+    -------
+    dict
+        name -> {"kind": words for a reader, "backbone": name or None, "twin": name or None}. A backbone of no steps is an
+        untrained control; its twin is the language model that differs from it in nothing but the pretraining.
+    """
+    models, backbones = config.get("models") or {}, config.get("backbones") or {}
+    kinds = {}
+    for name, model in models.items():
+        backbone = model.get("backbone")
+        if backbone is None:
+            kind = NETWORKS.get(model.get("network"), model.get("network", "model"))
+        else:
+            kind = CONTROL if backbones[backbone].get("steps") == 0 else LANGUAGE
+        kinds[name] = {"kind": kind, "backbone": backbone, "twin": None}
+    for name, own in kinds.items():
+        if own["kind"] == CONTROL:
+            same = [
+                other
+                for other, it in kinds.items()
+                if it["kind"] == LANGUAGE and _alike(name, other, models, backbones)
+            ]
+            own["twin"] = same[0] if same else None
+    return kinds
+
+
+def _alike(a, b, models, backbones):
+    """Whether two models on backbones differ in nothing but the steps of pretraining."""
+
+    def settings(name):
+        model = {key: value for key, value in models[name].items() if key != "backbone"}
+        backbone = {key: value for key, value in backbones[models[name]["backbone"]].items() if key != "steps"}
+        return model, backbone
+
+    return settings(a) == settings(b)
+
+
+def verdict(intervals, comparisons, totals, kinds):
+    """Sentences about one dataset, the most important first.
+
+    Parameters
+    ----------
+    intervals, comparisons : DataFrame
+        As `seqlm.comparison.compare` returns them, of one dataset; the first metric is the one spoken of.
+    totals : DataFrame
+        Columns model, total (seconds, pretraining included), pretrain: `seqlm.tables.cost_totals`, of the same dataset.
+    kinds : dict
+        As `model_kinds` returns it.
+
+    Returns
+    -------
+    list of str
+    """
+    if not len(intervals):
+        return []
+    metric = intervals["metric"].iloc[0]
+    table = intervals[intervals["metric"] == metric].set_index("model")
+    table = table.sort_values("value", ascending=metric in LOWER_IS_BETTER)
+    pairs = comparisons[comparisons["metric"] == metric]
+    of_kind = {}
+    for model in table.index:  # best first, so the first of a kind is its best
+        of_kind.setdefault(kinds.get(model, {}).get("kind", "model"), []).append(model)
+    language = of_kind.get(LANGUAGE, [None])[0]
+    rivals = [model for model in table.index if kinds.get(model, {}).get("kind") not in (LANGUAGE, CONTROL, ENSEMBLE)]
+    sentences = []
+    if language and rivals:
+        rival = of_kind.get("CNN", rivals)[0]
+        sentences.append(_duel(language, rival, metric, pairs, kinds))
+        cost = _cost(language, rival, totals)
+        if cost:
+            sentences.append(cost)
+    if language and of_kind.get(CONTROL):
+        control = of_kind[CONTROL][0]
+        twin = kinds[control].get("twin")
+        sentences.append(_pretraining(twin if twin in table.index else language, control, metric, pairs))
+    elif language:
+        sentences.append(
+            "Whether pretraining itself helped is not known: the study has no untrained backbone as control."
+        )
+    best = table.iloc[0]
+    score = f"{NAMES.get(metric, metric)} {number(best['value'])} (95% interval {number(best['low'])} to {number(best['high'])})"
+    sentences.append(
+        f"Best overall: {table.index[0]} with {score}, on {best['examples']:,} held-out examples in {best['groups']:,} groups."
+    )
+    return sentences
+
+
+def _pair(pairs, a, b):
+    """Difference a - b of one pair whichever way round it was written: (value a, value b, difference, low, high)."""
+    row = pairs[(pairs["model_a"] == a) & (pairs["model_b"] == b)]
+    if len(row):
+        row = row.iloc[0]
+        return row["a"], row["b"], row["difference"], row["low"], row["high"]
+    row = pairs[(pairs["model_a"] == b) & (pairs["model_b"] == a)].iloc[0]
+    return row["b"], row["a"], -row["difference"], -row["high"], -row["low"]
+
+
+def _duel(language, rival, metric, pairs, kinds):
+    own, other, difference, low, high = _pair(pairs, language, rival)
+    if metric in LOWER_IS_BETTER:
+        difference, low, high = -difference, -high, -low
+    answer = "Yes" if low > 0 else "No" if high < 0 else "No difference shown"
+    verb = "beats" if low > 0 else "does worse than" if high < 0 else "is not told apart from"
+    kind = kinds[rival]["kind"]
+    rival_words = f"the {kind}" if kind.lower() == rival.lower() else f"the {kind} {rival}"
+    return (
+        f"{answer}: the best language model ({language}) {verb} {rival_words}: {NAMES.get(metric, metric)} {number(own)} against "
+        f"{number(other)}, {'better' if difference >= 0 else 'worse'} by {number(abs(difference))} "
+        f"(95% interval {_span(low, high)})."
+    )
+
+
+def _span(low, high):
+    """Size of a difference with the sign taken off when it is the same on both sides."""
+    return (
+        f"{number(min(abs(low), abs(high)))} to {number(max(abs(low), abs(high)))}"
+        if low * high > 0
+        else f"{low:+.3f} to {high:+.3f}"
+    )
+
+
+def _cost(language, rival, totals):
+    totals = totals.set_index("model")["total"] if len(totals) else {}
+    if language not in totals or rival not in totals or not totals[rival] > 0:
+        return None
+    own, other = totals[language], totals[rival]
+    ratio = own / other
+    words = f"{ratio:.1f} times the training time" if ratio >= 1 else f"{1 / ratio:.1f} times less training time"
+    return f"Cost: {language} took {duration(own)} to train, its pretraining included, against {duration(other)} for {rival}: {words}."
+
+
+def _pretraining(language, control, metric, pairs):
+    own, other, difference, low, high = _pair(pairs, language, control)
+    if metric in LOWER_IS_BETTER:
+        difference, low, high = -difference, -high, -low
+    answer = (
+        "Pretraining helped"
+        if low > 0
+        else "Pretraining did harm"
+        if high < 0
+        else "Pretraining made no difference that shows"
+    )
+    return (
+        f"{answer}: {language} reaches {NAMES.get(metric, metric)} {number(own)} and {control}, whose backbone was never trained, "
+        f"{number(other)} ({'better' if difference >= 0 else 'worse'} by {number(abs(difference))}, 95% interval {_span(low, high)})."
+    )
+
+
+def number(value, digits=3):
+    """A figure as a reader wants it: three decimals, a typographic minus sign, "n/a" for nan."""
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def duration(seconds):
+    """Seconds in words: 42 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
