@@ -84,6 +84,8 @@ class BackboneModel(SequenceModel):
         if backbone is None:
             options = dict(config.backbone_config)
             backbone = AutoModel.from_config(AutoConfig.for_model(options.pop("model_type"), **options))
+        if getattr(backbone, "pooler", None) is not None:
+            backbone.pooler = None  # never used here, and not every checkpoint has its weights
         self.backbone = backbone
         dim = self.backbone.config.hidden_size * (2 if config.context == "both_strands" else 1)
         if config.head == "conv":

@@ -79,8 +79,8 @@ def kind_of(tokenizer):
 
 
 def id_type(tokenizer):
-    """Smallest unsigned type for the ids, one value left free."""
-    return np.uint8 if len(tokenizer) < 256 else np.uint16
+    """Smallest type that torch indexes with for the ids, one value left free."""
+    return np.uint8 if len(tokenizer) < 2**8 else np.uint16 if len(tokenizer) < 2**16 else np.int32
 
 
 def nothing_id(tokenizer):
