@@ -149,7 +149,7 @@ class TokenObjective(Objective):
 
     def __call__(self, model, batch, meter=None):
         logits, labels = model(input_ids=batch["input_ids"]).logits, batch["targets"]
-        total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        total = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
         count = (labels != -100).sum()
         if meter is not None:
             meter.add_loss(total.detach(), count)

@@ -235,6 +235,7 @@ def fit(
     fingerprint=None,
     objective=None,
     stage="fit",
+    also=None,
 ):
     """Train a model and leave it with the weights of its best evaluation.
 
@@ -243,7 +244,8 @@ def fit(
     model : SequenceModel or any Module with ``model(X)``
         Trained in place; returned in evaluation mode on the CPU.
     train : ArrayData
-        Or any map-style dataset whose ``__getitems__`` gives a dict of tensors.
+        Or any map-style dataset whose ``__getitems__`` gives a dict of tensors. With a true attribute ``ordered`` it
+        is read in order; ``passes`` says how many epochs reading it once stands for.
     validation : ArrayData or dict of str to dataset
         A dict evaluates several parts; the one called "validation" decides what is best.
     settings : FitSettings
@@ -257,6 +259,8 @@ def fit(
         By default the one for ``model.config.target``.
     stage : str
         Name of this stage in the cost log.
+    also : callable, optional
+        ``also(model)`` gives more numbers for the validation part, as a dict.
 
     Returns
     -------
@@ -287,7 +291,7 @@ def fit(
         previous=progress.cost,
     )
     with cost:
-        engine = Engine(model, objective, train, parts, settings, precision, store, progress, cost)
+        engine = Engine(model, objective, train, parts, settings, precision, store, progress, cost, also)
         best = load_file(resume / "best.safetensors") if resume and (resume / "best.safetensors").exists() else None
         engine.best_weights = best
         if progress.finished:
@@ -312,9 +316,9 @@ def fit(
 class Engine(Trainer):
     """The Trainer with our evaluation, checkpoints and accounting (see `fit`)."""
 
-    def __init__(self, model, objective, train, parts, settings, precision, store, progress, cost):
-        self.objective, self.parts, self.settings = objective, parts, settings
-        self.store, self.progress, self.cost = store, progress, cost
+    def __init__(self, model, objective, train, parts, settings, precision, store, progress, cost, also):
+        self.objective, self.parts, self.settings, self.precision = objective, parts, settings, precision
+        self.store, self.progress, self.cost, self.also = store, progress, cost, also
         self.metric = settings.metric or objective.metric
         if self.metric not in objective.metrics:
             raise InputError(
@@ -338,7 +342,6 @@ class Engine(Trainer):
             adam_beta2=settings.beta2,
             max_grad_norm=settings.clip,
             optim="adamw_torch_fused",
-            bf16=precision == "bf16",
             use_cpu=cost.device == "cpu",
             eval_strategy="steps" if settings.evaluate_every else "epoch",
             eval_steps=settings.evaluate_every,
@@ -373,12 +376,7 @@ class Engine(Trainer):
 
     def run(self, resume):
         """Train to the end, from a checkpoint when one is given."""
-        own = {k: v for k, v in vars(self.model).items() if k == "forward"}
         self.train(resume_from_checkpoint=str(resume) if resume else None)
-        # Forward was wrapped in autocast for training; what is saved and predicts later is the plain network.
-        for name in ("forward", "_original_forward"):
-            vars(self.model).pop(name, None)
-        vars(self.model).update(own)
         self.progress.finished = True
         if self.store:
             self._save_checkpoint(self.model, None)
@@ -405,6 +403,9 @@ class Engine(Trainer):
             self._stop_at(loss.item())
         return loss
 
+    def autocast_smart_context_manager(self, cache_enabled=True):
+        return autocast(self.args.device, self.precision)
+
     def floating_point_ops(self, inputs):
         """Not counted: the Trainer's estimate walks over all parameters in every step."""
         return 0
@@ -415,11 +416,14 @@ class Engine(Trainer):
         """Evaluate all parts, record them, and decide about best weights, stopping and saving."""
         state, progress = self.state, self.progress
         found = {"train": self.objective.compute(self.meter)} | {
-            name: evaluate(self.model, part, self.objective, self.settings.batch_size, self.args.device)
+            name: evaluate(self.model, part, self.objective, self.settings.batch_size, self.args.device, self.precision)
             for name, part in self.parts.items()
         }
+        if self.also:
+            with autocast(self.args.device, self.precision):
+                found["validation"] |= self.also(self.model)
         self.meter = Meter()
-        epoch = round(state.epoch, 6)
+        epoch = round(state.epoch * getattr(self.train_dataset, "passes", 1), 6)
         epoch = int(epoch) if epoch == int(epoch) else epoch
         for part, metrics in found.items():
             progress.history += [[epoch, state.global_step, part, name, value] for name, value in metrics.items()]
@@ -490,8 +494,13 @@ def _own_state(model):
     return {k: v for k, v in model.state_dict().items() if k not in frozen}
 
 
+def autocast(device, precision):
+    """Context in which a network computes in `precision`; its weights stay in float32."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
+
+
 @torch.no_grad()
-def evaluate(model, data, objective, batch_size=64, device="cpu"):
+def evaluate(model, data, objective, batch_size=64, device="cpu", precision="fp32"):
     """Loss and metrics of a model over a whole dataset, without dropout.
 
     Returns
@@ -502,7 +511,8 @@ def evaluate(model, data, objective, batch_size=64, device="cpu"):
     model.eval()
     for start in range(0, len(data), batch_size):
         batch = data.__getitems__(np.arange(start, min(start + batch_size, len(data))))
-        objective(model, {k: v.to(device) for k, v in batch.items()}, meter)
+        with autocast(device, precision):
+            objective(model, {k: v.to(device) for k, v in batch.items()}, meter)
     model.train(training)
     return objective.compute(meter)
 
