@@ -43,7 +43,8 @@ def save_bundle(model, folder, tokenizer=None, card=None):
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
     model.config.seqlm_version = seqlm.__version__
     with TemporaryDirectory(dir=folder, prefix=".tmp-") as temporary:
-        model.save_pretrained(temporary)
+        # Under our own names: transformers would write some encoders' weights under those of old checkpoints.
+        model.save_pretrained(temporary, save_original_format=False)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         Path(temporary, "README.md").write_text(model_card(model, card or {}))
