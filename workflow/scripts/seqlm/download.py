@@ -149,6 +149,7 @@ class _Part:
 def _http(part):
     """One attempt over HTTP: from where the last one ended, if the server can and the file is still the same."""
     import requests
+    import urllib3
 
     # identity: a server must not compress on the fly, or sizes and ranges would not be the file's own.
     headers = {"Accept-Encoding": "identity"}
@@ -182,10 +183,11 @@ def _http(part):
             else:
                 start, length = 0, answer.headers.get("Content-Length", "")
                 total = int(length) if length.isdigit() else None
-            part.receive(answer.iter_content(_CHUNK), start, total, validator)
+            # read1 hands over what has come; iter_content would lose an unfinished chunk when the connection breaks.
+            part.receive(iter(lambda: answer.raw.read1(_CHUNK), b""), start, total, validator)
     except requests.exceptions.InvalidURL as error:
         raise InputError(part.url, f"is no valid address ({error})", "correct it") from None
-    except requests.exceptions.RequestException as error:
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _Interrupted(_reason(error)) from None
 
 
@@ -212,10 +214,11 @@ def _retry_after(answer):
 def _reason(error):
     """What went wrong with a connection, in words: requests' own messages are chains of object names."""
     import requests
+    import urllib3
 
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         return "the server does not answer"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, urllib3.exceptions.ProtocolError):
         return "the connection broke"
     if isinstance(error, requests.exceptions.SSLError):
         return "the secure connection was refused"

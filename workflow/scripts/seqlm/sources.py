@@ -33,9 +33,10 @@ def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30,
     origin : str or path
         A file, or an ``http(s)://`` or ``ftp://`` address.
     destination : path
-        For sequences ``<name>.fa.gz``, for tables ``<name>.<suffix>.gz``; `file` is left as it is.
+        For sequences ``<name>.fa.gz``, for tables ``<name>.<suffix>.gz``.
     kind : {"fasta", "genbank", "gff", "table", "file"}
-        What it holds. GenBank becomes FASTA.
+        What it holds. GenBank becomes FASTA if `destination` says so and is kept with its annotation otherwise; a
+        ``file`` is left as it is.
     sha256 : str, optional
         Expected digest of the origin's bytes, as downloaded.
     retries : int
@@ -100,7 +101,7 @@ def _accept(path, origin, destination, kind, expected):
         if kind == "fasta":
             counts = _check_fasta(path, temporary)
         elif kind == "genbank":
-            counts = _write_records(read_genbank(path), temporary)
+            counts = _check_genbank(path, temporary, destination.name.endswith((".fa.gz", ".fasta.gz")))
         else:
             counts = _check_table(path, temporary, kind)
     return {"sha256": digest, "bytes": os.path.getsize(path), **counts}
@@ -129,13 +130,17 @@ def _scan_fasta(path, copy=None):
     return {"records": records, "bases": bases}
 
 
-def _write_records(records, temporary, width=60):
-    """Write records as FASTA, lines of `width` letters, compressed with bgzip."""
+def _check_genbank(path, temporary, to_fasta, width=60):
+    """Read every GenBank record; write them as bgzip FASTA in lines of `width`, or keep the file as it is."""
     from Bio.bgzf import BgzfWriter
 
+    if not to_fasta:
+        records = [len(record.sequence) for record in read_genbank(path)]
+        _check_table(path, temporary, "genbank")
+        return {"records": len(records), "bases": sum(records)}
     count = bases = 0
     with BgzfWriter(str(temporary), "wb", compresslevel=_LEVEL) as writer:
-        for record in records:
+        for record in read_genbank(path):
             count, bases = count + 1, bases + len(record.sequence)
             lines = [f">{record.id} {record.description}".rstrip()]
             lines += [record.sequence[at : at + width] for at in range(0, len(record.sequence), width)]

@@ -1,6 +1,7 @@
 """FASTA and GenBank records, one at a time."""
 
 import io
+import itertools
 from typing import NamedTuple
 
 from seqlm.errors import InputError
@@ -19,11 +20,15 @@ class Record(NamedTuple):
     sequence: str
 
 
-def segments(path, chunk=CHUNK, copy=None):
+def segments(chunks):
     """Split FASTA text into header lines and stretches of sequence lines, without joining the latter.
 
-    This is what everything that streams stands on: a chromosome comes in pieces of about `chunk` bytes. `copy`, where
-    given, is called with the text as it is read.
+    This is what everything that streams stands on: a chromosome comes in pieces as large as the chunks.
+
+    Parameters
+    ----------
+    chunks : iterable of bytes
+        The text in order, cut anywhere.
 
     Yields
     ------
@@ -31,34 +36,36 @@ def segments(path, chunk=CHUNK, copy=None):
     data : bytes
         A header without its ``>`` and line end, or sequence lines with their line ends.
     offset : int
-        Where in the (uncompressed) file `data` begins.
+        Where in the text `data` begins.
     """
     buffer, offset, line_start = b"", 0, True
+    for chunk in itertools.chain(chunks, (b"",)):
+        buffer += chunk
+        at = 0
+        while at < len(buffer):
+            if line_start and buffer[at] == 62:  # ord(">")
+                end = buffer.find(b"\n", at)
+                if end < 0 and chunk:
+                    break  # the rest of this header is still to be read
+                end = len(buffer) if end < 0 else end
+                yield True, buffer[at + 1 : end].rstrip(b"\r"), offset + at
+                at = min(end + 1, len(buffer))
+            else:
+                end = buffer.find(b"\n>", at) + 1
+                line_start = end > 0 or buffer.endswith(b"\n")
+                end = end or len(buffer)
+                yield False, buffer[at:end], offset + at
+                at = end
+        offset += at
+        buffer = buffer[at:]
+
+
+def _chunks(path, copy=None):
     with open_bytes(path) as reader:
-        while True:
-            piece = reader.read(chunk)
-            if copy is not None and piece:
-                copy(piece)
-            buffer += piece
-            at = 0
-            while at < len(buffer):
-                if line_start and buffer[at] == 62:  # ord(">")
-                    end = buffer.find(b"\n", at)
-                    if end < 0 and piece:
-                        break  # the rest of this header is still to be read
-                    end = len(buffer) if end < 0 else end
-                    yield True, buffer[at + 1 : end].rstrip(b"\r"), offset + at
-                    at = end + 1
-                else:
-                    end = buffer.find(b"\n>", at) + 1
-                    line_start = end > 0 or buffer.endswith(b"\n")
-                    end = end or len(buffer)
-                    yield False, buffer[at:end], offset + at
-                    at = end
-            offset += min(at, len(buffer))
-            buffer = buffer[at:]
-            if not piece:
-                return
+        while chunk := reader.read():
+            if copy is not None:
+                copy(chunk)
+            yield chunk
 
 
 def _line_of(path, offset):
@@ -80,7 +87,7 @@ def _parse_header(path, header, offset):
     return name, " ".join(filter(None, (tail, description.strip())))
 
 
-def _looks_wrong(path, data):
+def looks_wrong(path, data):
     """The `InputError` for a file that does not begin with a FASTA header."""
     start = data.lstrip()[:200].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
@@ -139,7 +146,7 @@ def pieces(path, check=True, copy=None):
             where = f"{path}, line {_line_of(path, began)}, record {name!r}"
             raise InputError(where, "has no sequence", "remove it or complete it")
 
-    for is_header, data, offset in segments(path, copy=copy):
+    for is_header, data, offset in segments(_chunks(path, copy)):
         if is_header:
             require_sequence()
             name, description = _parse_header(path, data, offset)
@@ -154,7 +161,7 @@ def pieces(path, check=True, copy=None):
         if not letters:
             continue
         if name is None:
-            raise _looks_wrong(path, data)
+            raise looks_wrong(path, data)
         if check and letters.translate(None, LEGAL):
             raise _illegal(path, name, letters, before=length)
         yield Piece(name, description, not length, letters)
