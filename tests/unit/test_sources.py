@@ -50,7 +50,8 @@ class Server:
         `chunked`: say no length at all. `silent`: seconds without an answer.
         """
         request.close_connection = True
-        time.sleep(silent)
+        if silent:
+            time.sleep(silent)
         if chunked:
             request.send_response(200)
             request.send_header("Transfer-Encoding", "chunked")
