@@ -157,7 +157,7 @@ def _explained(source, error, trusted):
         return InputError(
             source,
             "the hub cannot be reached and the model is not in the local cache",
-            "fetch it where there is a network (hf download NAME --revision COMMIT) and give its folder, or set HF_HOME",
+            "fetch it where there is a network (hf download NAME --revision COMMIT), give its folder or set HF_HOME",
         )
     if trusted and isinstance(error, (ImportError, AttributeError, TypeError)):
         return InputError(source, f"its own code does not run with {version} ({message[:150]})", "use another model")
