@@ -40,6 +40,7 @@ class Server:
                 outer.answer(self, **answer)
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.handle_error = lambda *_: None  # a client that gave up waiting
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/x.fa"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
