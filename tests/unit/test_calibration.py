@@ -1,0 +1,50 @@
+"""Temperature scaling on probabilities whose true temperature is known; confidence against formulas."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from scipy.stats import entropy
+
+from seqlm.calibration import calibrate, fit_temperature, log_loss, rescale
+from seqlm.confidence import confidence
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Labels drawn from calibrated probabilities, and the same logits made 2.5 times too large."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(8000, 4)) * 1.5
+    honest = softmax(logits, axis=1)
+    y = (honest.cumsum(1) > rng.random((8000, 1))).argmax(1)
+    return softmax(2.5 * logits, axis=1), honest, y
+
+
+def test_finds_the_temperature(overconfident):
+    p, honest, y = overconfident
+    assert fit_temperature(p, y) == pytest.approx(2.5, rel=0.05)
+    assert fit_temperature(honest, y) == pytest.approx(1.0, rel=0.05)
+    np.testing.assert_allclose(rescale(p, 2.5), honest, atol=1e-6)
+
+
+def test_better_on_data_it_was_not_fitted_on(overconfident):
+    p, _, y = overconfident
+    temperature, table = calibrate((p[:4000], y[:4000]), (p[4000:], y[4000:]))
+    test = table[table["part"] == "test"].set_index("metric")
+    assert test.loc["ece", "before"] > 0.15 and test.loc["ece", "after"] < 0.03
+    assert test.loc["log_loss", "after"] < test.loc["log_loss", "before"]
+    assert (rescale(p, temperature).argmax(1) == p.argmax(1)).all()
+
+
+def test_certain_and_wrong_stays_finite():
+    p, y = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), np.array([0, 1, 1])
+    assert np.isfinite(log_loss(p, y)) and 1 < fit_temperature(p, y) <= 20.1
+
+
+def test_confidence_measures():
+    p = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    table = confidence(p, ["a", "b", "c"])
+    assert table["predicted"].tolist() == ["a", "a", "a"]
+    np.testing.assert_allclose(table["max_probability"], p.max(1))
+    np.testing.assert_allclose(table["entropy"], entropy(p, axis=1))
+    np.testing.assert_allclose(table["margin"], [0.5, 1.0, 0.0], atol=1e-12)
+    assert confidence(p)["predicted"].tolist() == [0, 0, 0]
