@@ -1,4 +1,4 @@
-"""Do DNA and RNA language models beat a plain CNN on your sequences, by how much, at what cost, and which bases do they read?
+"""Does a pretrained DNA or RNA language model beat a plain CNN on your own sequences, by how much and at what cost?
 
 ``import seqlm`` is light: neither torch nor transformers is loaded until a name
 that needs them is used. It also announces our language model to transformers,
@@ -34,7 +34,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return __all__
 
 
 # Importing the module is all that is needed: it registers its classes with the Auto classes itself. Run while it is

@@ -151,11 +151,11 @@ class BackboneModel(SequenceModel):
             return self.head(self.features(X))
         return self.head(self.features(X, pooled=True))
 
-    def known(self, X):
-        """Where `X` holds a token: (N, T) bool."""
-        known = (X >= 0) & (X < self.backbone.config.vocab_size)
+    def known(self, ids):
+        """Where `ids` (N, T) hold a token: (N, T) bool."""
+        known = (ids >= 0) & (ids < self.backbone.config.vocab_size)
         padding = self.backbone.config.pad_token_id
-        return known if padding is None else known & (X != padding)
+        return known if padding is None else known & (ids != padding)
 
     def train(self, mode=True):
         """As usual, but what is frozen stays in evaluation mode: its dropout is off."""
@@ -187,7 +187,9 @@ class BackboneModel(SequenceModel):
         elif how != "head":
             layers = max((m for m in self.backbone.modules() if isinstance(m, nn.ModuleList)), key=len)
             if how > len(layers):
-                raise InputError("train", f"the backbone has {len(layers)} layers, not {how}", f"use 1 to {len(layers)}")
+                raise InputError(
+                    "train", f"the backbone has {len(layers)} layers, not {how}", f"use 1 to {len(layers)}"
+                )
             ordered = list(self.backbone.modules())
             first = ordered.index(layers[-how])
             # What is registered after the layer (the last norm) follows it in the network too.
@@ -203,7 +205,9 @@ def _check(config):
     if config.head not in ("conv", "pooled"):
         raise InputError("head", f"no such head: {config.head}", "use conv or pooled")
     if (config.head == "conv") != (config.target == "track"):
-        raise InputError("head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else pooled")
+        raise InputError(
+            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else pooled"
+        )
     if config.context not in CONTEXTS:
         raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")
     if config.context == "both_strands" and not config.complement:

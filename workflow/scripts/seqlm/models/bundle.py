@@ -70,13 +70,17 @@ def load_model(folder):
     cls = model_class(config.get("model_type"))
     if cls is None:
         known = ", ".join(MODELS)
-        raise InputError(folder / "config.json", f"unknown model_type {config.get('model_type')!r}", f"known are {known}")
+        raise InputError(
+            folder / "config.json", f"unknown model_type {config.get('model_type')!r}", f"known are {known}"
+        )
     try:
         state = load_file(folder / "model.safetensors")
     except FileNotFoundError:
         raise InputError(folder / "model.safetensors", "weights are missing", "copy the whole bundle again") from None
     except SafetensorError as error:
-        raise InputError(folder / "model.safetensors", f"weights are damaged ({error})", "copy the bundle again") from None
+        raise InputError(
+            folder / "model.safetensors", f"weights are damaged ({error})", "copy the bundle again"
+        ) from None
     model = cls(cls.config_class.from_dict(config))
     _load_state(model, state, folder)
     if (folder / "tokenizer.json").is_file():
@@ -93,7 +97,15 @@ def model_card(model, card):
         "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
         "seqlm": config.seqlm_version,
     }
-    lines = ["---", "license: mit", "library_name: seqlm", "---", "", f"# {card.get('title', type(model).__name__)}", ""]
+    lines = [
+        "---",
+        "license: mit",
+        "library_name: seqlm",
+        "---",
+        "",
+        f"# {card.get('title', type(model).__name__)}",
+        "",
+    ]
     lines += _table(facts)
     for heading, content in card.items():
         if heading != "title":
@@ -111,7 +123,9 @@ def _read_config(folder):
     try:
         config = json.loads(path.read_text())
     except FileNotFoundError:
-        raise InputError(folder, "no model bundle there (no config.json)", "give the folder that a model was saved to") from None
+        raise InputError(
+            folder, "no model bundle there (no config.json)", "give the folder that a model was saved to"
+        ) from None
     except ValueError as error:
         raise InputError(path, f"not readable as JSON ({error})", "copy the bundle again") from None
     if not isinstance(config, dict):
@@ -130,4 +144,6 @@ def _load_state(model, state, folder):
     missing = sorted(set(missing) - tied)
     if missing or surplus:
         names = ", ".join((missing + surplus)[:3])
-        raise InputError(folder, f"weights do not fit config.json (missing or surplus: {names})", "copy the bundle again")
+        raise InputError(
+            folder, f"weights do not fit config.json (missing or surplus: {names})", "copy the bundle again"
+        )

@@ -63,7 +63,7 @@ class CNN(SequenceModel):
         """
         if X.dim() == 2:
             known = X < 4
-            X = F.one_hot(X.long().clamp(max=4), 5)[..., :4].transpose(1, 2)
+            X = F.embedding(X.long().clamp(max=4), torch.eye(5, 4, device=X.device)).transpose(1, 2)
         else:
             known = X.detach().abs().sum(1) > 0
         x = F.gelu(self.conv(X.to(self.conv.weight.dtype))).transpose(1, 2)  # (N, L, filters)

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from seqlm.errors import InputError
+from seqlm.models.layers import Dropout, causal_attention
 
 
 class GPTConfig(PretrainedConfig):
@@ -72,7 +73,9 @@ class GPTConfig(PretrainedConfig):
         **kwargs,
     ):
         if n_embd % n_head:
-            raise InputError("n_head", f"{n_head} heads do not divide a width of {n_embd}", "choose a divisor of n_embd")
+            raise InputError(
+                "n_head", f"{n_head} heads do not divide a width of {n_embd}", "choose a divisor of n_embd"
+            )
         self.vocab_size = vocab_size
         self.block_size = block_size
         self.n_layer = n_layer
@@ -96,14 +99,14 @@ class Attention(nn.Module):
         self.layer, self.n_head, self.p = layer, config.n_head, config.dropout
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.projection = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.projection.feeds_residual = True
 
     def forward(self, x, mask=None, cache=None):
         N, T, E = x.shape
         q, k, v = self.qkv(x).view(N, T, 3, self.n_head, E // self.n_head).permute(2, 0, 3, 1, 4)  # each (N, H, T, D)
         if cache is not None:
             k, v = cache.update(k, v, self.layer)  # (N, H, P + T, D)
-        dropout = self.p if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None and T > 1)
+        y = causal_attention(q, k, v, self.p if self.training else 0.0, mask)
         return self.projection(y.transpose(1, 2).reshape(N, T, E))
 
 
@@ -114,6 +117,7 @@ class MLP(nn.Module):
         super().__init__()
         self.expand = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
         self.contract = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.contract.feeds_residual = True
 
     def forward(self, x):
         return self.contract(F.gelu(self.expand(x)))
@@ -128,7 +132,7 @@ class Block(nn.Module):
         self.attention = Attention(config, layer)
         self.norm_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
         self.mlp = MLP(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x, mask=None, cache=None):
         x = x + self.dropout(self.attention(self.norm_1(x), mask, cache))
@@ -146,10 +150,8 @@ class GPTPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module):
         """As in GPT-2: normal weights; those that feed the residual stream are scaled by 1 / sqrt(2 * layers)."""
         super()._init_weights(module)
-        residual = {Attention: "projection", MLP: "contract"}.get(type(module))
-        if residual:
-            std = self.config.initializer_range / math.sqrt(2 * self.config.n_layer)
-            nn.init.normal_(getattr(module, residual).weight, std=std)
+        if getattr(module, "feeds_residual", False):
+            nn.init.normal_(module.weight, std=self.config.initializer_range / math.sqrt(2 * self.config.n_layer))
 
 
 class GPTModel(GPTPreTrainedModel):
@@ -159,7 +161,7 @@ class GPTModel(GPTPreTrainedModel):
         super().__init__(config)
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = nn.LayerNorm(config.n_embd, bias=config.bias)
         self.post_init()

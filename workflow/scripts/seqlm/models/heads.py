@@ -5,9 +5,26 @@ import torch.nn.functional as F
 from torch import nn
 
 from seqlm.errors import InputError
-from seqlm.models.layers import Conv1d
+from seqlm.models.layers import Conv1d, Dropout
 
 POOLINGS = ("mean", "max", "first", "last")
+
+
+def pool(x, mask=None, pooling="mean"):
+    """(N, L, dim) -> (N, dim), over the positions where `mask` (N, L) is true (all, when None)."""
+    if mask is None:
+        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    if pooling == "mean":
+        return (x * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+    if pooling == "max":
+        x = x.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(1)
+        return x.masked_fill(~mask.any(1, keepdim=True), 0.0)
+    positions = torch.arange(x.shape[1], device=x.device)
+    if pooling == "last":
+        index = positions.where(mask, 0).amax(1)
+    else:
+        index = positions.where(mask, x.shape[1] - 1).amin(1)
+    return x[torch.arange(len(x), device=x.device), index]
 
 
 class ConvHead(nn.Module):
@@ -21,7 +38,7 @@ class ConvHead(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.conv = Conv1d(dim, hidden, kernel, padding="same")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, 1)
 
     def forward(self, x):
@@ -48,24 +65,12 @@ class PooledHead(nn.Module):
         self.pooling = pooling
         self.norm = nn.LayerNorm(dim)
         self.hidden = nn.Linear(dim, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, n_outputs)
 
     def pool(self, x, mask=None):
-        """(N, L, dim) -> (N, dim), over the positions where `mask` (N, L) is true (all, when None)."""
-        if mask is None:
-            mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        if self.pooling == "mean":
-            return (x * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-        if self.pooling == "max":
-            x = x.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(1)
-            return x.masked_fill(~mask.any(1, keepdim=True), 0.0)
-        positions = torch.arange(x.shape[1], device=x.device)
-        if self.pooling == "last":
-            index = positions.where(mask, 0).amax(1)
-        else:
-            index = positions.where(mask, x.shape[1] - 1).amin(1)
-        return x[torch.arange(len(x), device=x.device), index]
+        """See the function `pool`."""
+        return pool(x, mask, self.pooling)
 
     def forward(self, x, mask=None):
         """`x` is (N, L, dim), or (N, dim) when pooled already."""

@@ -51,7 +51,9 @@ def learn(paths=(), text=None, alphabet="text", case="keep", sample=None):
     if alphabet == "text":
         alphabet = _characters(paths, text, case, sample)
     if not alphabet or len(set(alphabet)) != len(alphabet) or max(map(ord, alphabet)) > 255:
-        raise InputError("tokenizer", f"alphabet {alphabet!r} is no list of distinct characters", "use text or e.g. ACGT")
+        raise InputError(
+            "tokenizer", f"alphabet {alphabet!r} is no list of distinct characters", "use text or e.g. ACGT"
+        )
     # Byte pair encoding without a single merge: one token per character, and unknown characters are dropped.
     tokenizer = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(alphabet)}, merges=[]))
     if case == "upper":
