@@ -22,8 +22,8 @@ with one_line_errors():
     STUDY = Study(config, load_schema(WORKFLOW / "schemas" / "config.schema.yaml"))
 
 R = STUDY.results
-LOGS = f"logs/{STUDY.name}"
-BENCHMARKS = f"benchmarks/{STUDY.name}"
+LOGS = f"{R}/logs"
+BENCHMARKS = f"{R}/benchmarks"
 JOB = "{dataset}/{model}/fold{fold}/seed{seed}"
 
 

@@ -35,7 +35,7 @@ rule pretrain_backbone:
         name=lambda w: w.backbone,
         backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
         seed=STUDY["seeds"][0],
-        code=code_digest("pretraining", "training", "models/gpt", "markov"),
+        code=code_digest("pretraining", "heldout", "training", "checkpoints", "models/gpt", "markov"),
     threads: STUDY["threads"]
     resources:
         torch_threads=STUDY["threads"],

@@ -9,7 +9,7 @@ rule learn_tokenizer:
     log:
         f"{LOGS}/tokenizers/{{tokenizer}}.log",
     params:
-        tokenizer=lambda w: STUDY["tokenizers"][w.tokenizer],
+        tokenizer=lambda w: STUDY.tokenizer(w.tokenizer),
         code=code_digest("tokenization"),
     resources:
         mem_mb=2000,

@@ -16,6 +16,12 @@ import yaml
 from seqlm.errors import InputError
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
+TOKENIZER_OPTIONS = {
+    "character": ("alphabet", "case"),
+    "kmer": ("k", "overlapping"),
+    "bpe": ("size", "samplesize"),
+    "atomic": ("samplesize",),
+}
 
 
 def _fill_defaults(validator_class):
@@ -186,6 +192,13 @@ class Study:
 
     def dataset_folds(self, name):
         return range(number_of_folds(self.config["datasets"][name]["folds"]))
+
+    # tokenizers ----------------------------------------------------------------------------------
+
+    def tokenizer(self, name):
+        """A tokenizer's kind and the options that kind has."""
+        entry = self.config["tokenizers"][name]
+        return {key: entry[key] for key in ("kind", *TOKENIZER_OPTIONS[entry["kind"]]) if key in entry}
 
     # backbones -----------------------------------------------------------------------------------
 
