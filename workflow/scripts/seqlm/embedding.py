@@ -6,11 +6,9 @@ computed, and no other is kept.
 """
 
 import copy
-import json
 import logging
 import os
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -98,7 +96,9 @@ def embed(
 def _network(model, tokenizer):
     """The encoder inside a model, and the tokenizer it reads with."""
     if isinstance(model, (str, os.PathLike)):
-        model = _load(Path(model))
+        from seqlm.models.hub import load_any
+
+        model = load_any(model)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
     network = getattr(model, "backbone", None) or getattr(model, "base_model", model)
     if not hasattr(network, "get_input_embeddings") or not hasattr(network.config, "hidden_size"):
@@ -106,18 +106,6 @@ def _network(model, tokenizer):
     if tokenizer is None:
         raise InputError("embed", "the model has no tokenizer", "give tokenizer=")
     return network, tokenizer
-
-
-def _load(folder):
-    """A bundle of ours, or else what anyone saved with transformers."""
-    from seqlm.models import MODELS
-    from seqlm.models.bundle import load_model
-    from seqlm.models.hub import load_language_model
-
-    path = folder / "config.json"
-    if path.is_file() and json.loads(path.read_text()).get("model_type") in MODELS:
-        return load_model(folder)
-    return load_language_model(folder)
 
 
 def _longest_input(network, tokenizer):

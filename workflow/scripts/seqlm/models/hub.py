@@ -5,6 +5,7 @@ for it, and then only at a pinned commit. Version 2 Nucleotide Transformers need
 no code of theirs, see `seqlm.models.esm`.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -73,6 +74,17 @@ def load_language_model(source, revision=None, trust_remote_code=False, tokenize
     if model.config.pad_token_id is None:
         model.config.pad_token_id = model.tokenizer.pad_token_id
     return model.eval()
+
+
+def load_any(source, **options):
+    """A model from a bundle of ours, or else as `load_language_model`."""
+    from seqlm.models import MODELS
+    from seqlm.models.bundle import load_model
+
+    path = Path(source) / "config.json"
+    if path.is_file() and json.loads(path.read_text()).get("model_type") in MODELS:
+        return load_model(source)
+    return load_language_model(source, **options)
 
 
 def load_encoder(source, **options):
