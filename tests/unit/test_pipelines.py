@@ -6,7 +6,7 @@ import torch
 from small_models import save, small_model
 from transformers import pipeline
 
-import seqlm.pipelines  # noqa: F401  registers the tasks
+import seqlm  # noqa: F401  registers the tasks
 from seqlm.embedding import embed
 from seqlm.errors import InputError
 from seqlm.models.backbone import BackboneModel

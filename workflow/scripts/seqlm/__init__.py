@@ -42,3 +42,4 @@ def __dir__():
 register_post_import_hook(
     lambda _: importlib.import_module("seqlm.models.gpt"), "transformers.models.auto.modeling_auto"
 )
+register_post_import_hook(lambda _: importlib.import_module("seqlm.pipelines"), "transformers.pipelines")
