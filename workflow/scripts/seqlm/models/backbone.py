@@ -193,7 +193,7 @@ class BackboneModel(SequenceModel):
             ordered = list(self.backbone.modules())
             first = ordered.index(layers[-how])
             # What is registered after the layer (the last norm) follows it in the network too.
-            modules = {m for m in ordered[first:] if any(m is not layer for layer in layers[:-how])}
+            modules = set(ordered[first:])
         trained = {id(p) for m in modules for p in m.parameters(recurse=False)}
         for parameter in self.backbone.parameters():
             parameter.requires_grad_(id(parameter) in trained)
