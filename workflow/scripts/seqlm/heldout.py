@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from seqlm.markov import choose_markov
 from seqlm.tokenization import encode_batch, kind_of
 from seqlm.tokenization.character import BASE_CODES
 
@@ -58,7 +59,7 @@ def cut_windows(text, length, limit=1000):
     HeldOut
     """
     codes = BASE_CODES[text]
-    codes[_header_mask(text)] = NO_BASE
+    codes[header_mask(text)] = NO_BASE
     half = length // 2
     starts = np.arange(0, max(len(text) - length + 1, 0), length - half)
     if len(starts) > limit:
@@ -70,7 +71,7 @@ def cut_windows(text, length, limit=1000):
     return HeldOut(text[places][keep], codes[keep], scored[keep])
 
 
-def _header_mask(text):
+def header_mask(text):
     """Which characters belong to FASTA header lines."""
     mask = np.zeros(len(text), dtype=bool)
     ends = np.flatnonzero(text == ord("\n"))
@@ -168,3 +169,42 @@ def _score_words(model, tokenizer, part, device):
 
 def _logits(model, ids, device):
     return model(input_ids=torch.from_numpy(ids).to(device)).logits
+
+
+def markov_report(corpus, tokenizer, held_out, limit=50_000_000):
+    """Order and bits per base of the Markov model fitted to the bases of the training text.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    tokenizer : PreTrainedTokenizerFast
+        Whose tokens spell the training text.
+    held_out : HeldOut
+    limit : int
+        Most tokens that are counted.
+
+    Returns
+    -------
+    dict
+        bases, markov_order, markov_bits_per_base; empty where there is nothing to score.
+    """
+    codes = spelled_bases(np.asarray(corpus.train[:limit]), tokenizer)
+    if not held_out.bases or not len(codes):
+        return {}
+    model = choose_markov(codes)
+    bits = model.bits(*left_aligned(held_out))
+    return {"bases": held_out.bases, "markov_order": model.order, "markov_bits_per_base": float(bits.mean())}
+
+
+def spelled_bases(ids, tokenizer):
+    """Base codes 0..3 of the bases that tokens spell, header lines and all that is no base left out."""
+    words = sorted((i, token) for token, i in tokenizer.get_vocab().items())
+    letters = [
+        b"" if word.startswith("<") and len(word) > 1 else word.encode("latin-1", "replace") for _, word in words
+    ]
+    table = np.zeros((words[-1][0] + 1, max(map(len, letters))), np.uint8)
+    for (i, _), word in zip(words, letters, strict=True):
+        table[i, : len(word)] = np.frombuffer(word, np.uint8)
+    text = table[ids].ravel()
+    codes = BASE_CODES[text]
+    return codes[(codes < 4) & ~header_mask(text)]

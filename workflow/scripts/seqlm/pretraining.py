@@ -15,13 +15,12 @@ import torch
 from seqlm.corpus import Corpus
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
-from seqlm.heldout import bits_per_base, cut_windows, left_aligned
-from seqlm.markov import choose_markov
+from seqlm.heldout import bits_per_base, cut_windows, markov_report
 from seqlm.models.bundle import save_bundle
 from seqlm.objectives import TokenObjective
-from seqlm.runtime import CostLog, seed_everything
+from seqlm.runtime import CostLog, pick_device, pick_precision, seed_everything
 from seqlm.tokenization import load_tokenizer
-from seqlm.training import FitSettings, evaluate, fit
+from seqlm.training import FitSettings, autocast, evaluate, fit, write_history
 
 BACKBONE = {
     "architecture": "gpt",
@@ -204,7 +203,7 @@ def pretrain(
     batch, block = options["batch_size"], options["block"]
     draws = options["evaluate_batches"] * batch
     parts = {
-        "train_text": blocks(text.train, block, draws, seed + 1),
+        "train": blocks(text.train, block, draws, seed + 1),
         "validation": blocks(text.validation, block, draws, seed + 2),
     }
     held_out = cut_windows(np.asarray(text.text), block, limit=max(256, draws // 4))
@@ -213,24 +212,24 @@ def pretrain(
     def also(model):
         return {"bits_per_base": bits_per_base(model, tokenizer, held_out)} if causal and held_out.bases else {}
 
+    settings = FitSettings(
+        max_steps=options["steps"],
+        batch_size=batch,
+        learning_rate=options["learning_rate"],
+        final_learning_rate=options["final_learning_rate"],
+        schedule="cosine",
+        warmup=options["warmup"],
+        weight_decay=options["weight_decay"],
+        beta2=0.95,
+        patience=0,
+        evaluate_every=max(1, min(options["evaluate_every"], options["steps"])),
+        seed=seed,
+        precision=precision,
+        device=device,
+        checkpoint_seconds=checkpoint_seconds,
+    )
     if options["steps"]:
-        settings = FitSettings(
-            max_steps=options["steps"],
-            batch_size=batch,
-            learning_rate=options["learning_rate"],
-            final_learning_rate=options["final_learning_rate"],
-            schedule="cosine",
-            warmup=options["warmup"],
-            weight_decay=options["weight_decay"],
-            beta2=0.95,
-            patience=0,
-            evaluate_every=min(options["evaluate_every"], options["steps"]),
-            seed=seed,
-            precision=precision,
-            device=device,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-        fit(
+        result = fit(
             model,
             blocks(text.train, block, options["steps"] * batch, seed),
             parts,
@@ -242,10 +241,13 @@ def pretrain(
             stage="pretrain",
             also=also,
         )
+        best = result.history[result.history["step"] == result.best_step]
+        found = {f"{row.part}_{row.metric}": row.value for row in best.itertuples()}
     else:
-        _untrained(model, output)
-    losses = {part: evaluate(model, data, objective, batch)["loss"] for part, data in parts.items()}
-    report = {"train_loss": losses["train_text"], "validation_loss": losses["validation"], **also(model)}
+        found = _untrained(model, parts, objective, settings, also, output)
+    report = {"train_loss": found["train_loss"], "validation_loss": found["validation_loss"]}
+    if "validation_bits_per_base" in found:
+        report["bits_per_base"] = found["validation_bits_per_base"]
     report |= markov_report(text, tokenizer, held_out)
     with atomic_path(output / "bits_per_base.json") as path:
         path.write_text(json.dumps(report, indent=1) + "\n")
@@ -256,59 +258,29 @@ def pretrain(
         card={
             "title": name,
             "Pretraining": {key: options[key] for key in BACKBONE} | {"seed": seed},
-            "Data": {source["name"]: f"{source['characters']:,} characters" for source in text.summary["sources"]},
+            "Data": {source["name"]: f"{source['tokens']['train']:,} tokens for training" for source in text.summary["sources"]},
             "Results": {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in report.items()},
         },
     )
     return report
 
 
-def _untrained(model, output):
-    """The history and cost of a model that is left as it was initialised."""
-    with atomic_path(output / "history.tsv") as path:
-        path.write_text("epoch\tstep\tpart\tmetric\tvalue\n")
-    with CostLog("pretrain", parameters=sum(p.numel() for p in model.parameters()), trainable_parameters=0) as cost:
+def _untrained(model, parts, objective, settings, also, output):
+    """Losses, history and cost of a model that is left as it was initialised."""
+    device = pick_device(settings.device)
+    precision = pick_precision(settings.precision, device)
+    count = sum(p.numel() for p in model.parameters())
+    with CostLog("pretrain", device, precision, parameters=count, trainable_parameters=0) as cost:
         pass
     cost.write(output)
-
-
-def markov_report(corpus, tokenizer, held_out, limit=50_000_000):
-    """Order and bits per base of the Markov model fitted to the bases of the training text.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    tokenizer : PreTrainedTokenizerFast
-        Whose tokens spell the training text.
-    held_out : HeldOut
-    limit : int
-        Most tokens that are counted.
-
-    Returns
-    -------
-    dict
-        bases, markov_order, markov_bits_per_base; empty where there is nothing to score.
-    """
-    codes = spelled_bases(np.asarray(corpus.train[:limit]), tokenizer)
-    if not held_out.bases or not len(codes):
-        return {}
-    model = choose_markov(codes)
-    bits = model.bits(*left_aligned(held_out))
-    return {"bases": held_out.bases, "markov_order": model.order, "markov_bits_per_base": float(bits.mean())}
-
-
-def spelled_bases(ids, tokenizer):
-    """Base codes 0..3 of the bases that tokens spell, header lines and all that is no base left out."""
-    from seqlm.heldout import _header_mask
-    from seqlm.tokenization.character import BASE_CODES
-
-    words = sorted((i, token) for token, i in tokenizer.get_vocab().items())
-    letters = [
-        b"" if word.startswith("<") and len(word) > 1 else word.encode("latin-1", "replace") for _, word in words
+    model.to(device).eval()
+    rows = [
+        (part, metric, value)
+        for part, data in parts.items()
+        for metric, value in evaluate(model, data, objective, settings.batch_size, device, precision).items()
     ]
-    table = np.zeros((words[-1][0] + 1, max(map(len, letters))), np.uint8)
-    for (i, _), word in zip(words, letters, strict=True):
-        table[i, : len(word)] = np.frombuffer(word, np.uint8)
-    text = table[ids].ravel()
-    codes = BASE_CODES[text]
-    return codes[(codes < 4) & ~_header_mask(text)]
+    with autocast(device, precision):
+        rows += [("validation", metric, value) for metric, value in also(model).items()]
+    model.to("cpu")
+    write_history([[0, 0, *row] for row in rows], output)
+    return {f"{part}_{metric}": value for part, metric, value in rows}

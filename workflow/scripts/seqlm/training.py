@@ -304,13 +304,20 @@ def fit(
             model.to("cpu")
         model.eval()
     cost.extra |= {"seconds_to_best": progress.best_seconds, "steps": engine.state.global_step or progress.best_step}
-    history = pd.DataFrame(progress.history, columns=["epoch", "step", "part", "metric", "value"])
+    history = write_history(progress.history, output)
     if output is not None:
-        with atomic_path(Path(output) / "history.tsv") as path:
-            history.to_csv(path, sep="\t", index=False)
         cost.write(output)
     best = float("nan") if progress.best is None else progress.best
     return FitResult(history, engine.metric, best, progress.best_epoch, progress.best_step, cost.totals())
+
+
+def write_history(rows, folder=None):
+    """Rows of (epoch, step, part, metric, value) as a table, written to history.tsv when a folder is given."""
+    history = pd.DataFrame(rows, columns=["epoch", "step", "part", "metric", "value"])
+    if folder is not None:
+        with atomic_path(Path(folder) / "history.tsv") as path:
+            history.to_csv(path, sep="\t", index=False)
+    return history
 
 
 class Engine(Trainer):
