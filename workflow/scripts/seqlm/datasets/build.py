@@ -1,11 +1,19 @@
 """From an entry under `datasets:` of a study to examples and their summary."""
 
-from seqlm.datasets.examples import check_examples, clean_examples, drop_unlabelled, subsample, summarise
+from seqlm.datasets.examples import (
+    check_examples,
+    clean_examples,
+    drop_unlabelled,
+    subsample,
+    summarise,
+    within_lengths,
+)
+from seqlm.datasets.mrna import read_mrna
 from seqlm.datasets.tables import read_dna_llm, read_records, read_table
 from seqlm.datasets.windows import class_windows, motif_windows
 from seqlm.errors import InputError
 
-KINDS = ("windows", "table", "records")
+KINDS = ("windows", "table", "records", "transcripts")
 
 
 def build_dataset(name, config, sources, seed=0):
@@ -40,13 +48,13 @@ def build_dataset(name, config, sources, seed=0):
                          f"give exactly one of: {', '.join(KINDS)}")  # fmt: skip
     settings = dict(config[kinds[0]])
     examples, cleaning, label = _BUILDERS[kinds[0]](config, settings, sources, seed, where)
-    examples, unlabelled = drop_unlabelled(examples, settings.get("missing", "error"), where)
-    if kinds[0] != "windows" and not settings.get("tokens"):
-        examples, changed = clean_examples(examples, config.get("cleaning", {}), where)
-        cleaning = {**cleaning, **changed}
-    if unlabelled:
-        cleaning = {**cleaning, "unlabelled": unlabelled}
     if kinds[0] != "windows":
+        examples, unlabelled = drop_unlabelled(examples, settings.get("missing", "error"), where)
+        changed, rules = {}, config.get("cleaning", {})
+        if kinds[0] != "transcripts" and not settings.get("tokens"):
+            examples, changed = clean_examples(examples, rules, where)
+        examples, left_out = within_lengths(examples, rules.get("min_length"), rules.get("max_length"))
+        cleaning = {**cleaning, **unlabelled, **changed, **left_out}
         examples = subsample(examples, settings.get("subsample"), seed)
     examples = examples.reset_index(drop=True)
     if "weight" not in examples:
@@ -96,7 +104,12 @@ def _records(config, settings, sources, seed, where):
     return *read_records(fasta, labels, config["target"], **columns), {}
 
 
-_BUILDERS = {"windows": _windows, "table": _table, "records": _records}
+def _transcripts(config, settings, sources, seed, where):
+    _require(config, ("scalar", "class"), where, "a transcript has one label")
+    return read_mrna(settings, sources, config["target"], where)
+
+
+_BUILDERS = {"windows": _windows, "table": _table, "records": _records, "transcripts": _transcripts}
 
 
 def _require(config, targets, where, why):

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 from seqlm.errors import InputError
 from seqlm.sequences import clean
@@ -16,8 +17,7 @@ def clean_examples(examples, settings, where):
     examples : DataFrame
         With id, sequence, and perhaps a track as target.
     settings : dict
-        molecule ("dna" or "rna"), policy ("error", "N" or "drop"), min_length and max_length (bases; examples outside
-        are left out).
+        molecule ("dna" or "rna") and policy ("error", "N" or "drop").
     where : str
         Names the dataset in errors.
 
@@ -29,7 +29,6 @@ def clean_examples(examples, settings, where):
         Characters changed and examples left out, by reason; only what happened.
     """
     molecule, policy = settings.get("molecule", "dna"), settings.get("policy", "N")
-    shortest, longest = settings.get("min_length", 1), settings.get("max_length", np.inf)
     counts, sequences, kept = Counter(), [], []
     for name, sequence in zip(examples["id"], examples["sequence"], strict=True):
         here = f"{where}, example {name!r}"
@@ -39,18 +38,28 @@ def clean_examples(examples, settings, where):
             raise InputError(here, f"has {letter} but the molecule is {molecule}",
                              f"set cleaning molecule: {other}, or policy: N to accept both")  # fmt: skip
         counts.update(found)
-        if cleaned is None:
-            kept.append(False)
-            continue
-        if not cleaned:
+        if cleaned == "":
             raise InputError(here, "the sequence is empty", "remove it or fill it in")
-        counts["too_short"] += len(cleaned) < shortest
-        counts["too_long"] += len(cleaned) > longest
-        kept.append(shortest <= len(cleaned) <= longest)
-        if kept[-1]:
+        kept.append(cleaned is not None)
+        if cleaned is not None:
             sequences.append(cleaned.replace("U", "T"))
-    examples = examples[kept].assign(sequence=sequences)
+    examples = examples[kept].assign(sequence=pd.array(sequences, "str"))
     return examples, {name: int(count) for name, count in counts.items() if count}
+
+
+def lengths(sequences):
+    """Length of each sequence: bases, or tokens where they are separated by spaces."""
+    tokens = sequences.str.contains(" ", regex=False)
+    return sequences.str.len().where(~tokens, sequences.str.count(" ") + 1)
+
+
+def within_lengths(examples, shortest, longest):
+    """Leave out examples shorter or longer than wanted (None: any length), and count them."""
+    length = lengths(examples["sequence"])
+    short = length < (shortest or 0)
+    long = length > (longest or np.inf)
+    counts = {"too_short": int(short.sum()), "too_long": int(long.sum())}
+    return examples[~short & ~long], {name: count for name, count in counts.items() if count}
 
 
 def drop_unlabelled(examples, missing, where):
@@ -58,11 +67,13 @@ def drop_unlabelled(examples, missing, where):
 
     Returns
     -------
-    DataFrame, int
-        The labelled examples, and how many were left out.
+    DataFrame
+        The labelled examples.
+    dict of str to int
+        How many were left out.
     """
     if "target" not in examples:
-        return examples, 0
+        return examples, {}
     unknown = examples["target"].isna()
     if unknown.all():
         raise InputError(where, "no example has a label", "check the label column")
@@ -70,7 +81,7 @@ def drop_unlabelled(examples, missing, where):
         name = examples.loc[unknown, "id"].iloc[0]
         raise InputError(f"{where}, example {name!r}", f"has no label ({int(unknown.sum())} such examples)",
                          "fill it in, or leave such examples out with missing: drop")  # fmt: skip
-    return examples[~unknown], int(unknown.sum())
+    return examples[~unknown], {"unlabelled": int(unknown.sum())} if unknown.any() else {}
 
 
 def subsample(examples, count, seed):
@@ -133,7 +144,7 @@ def summarise(name, examples, target, cleaning, label):
     label : dict
         What is known about how labels came about; figures of the labels themselves are added.
     """
-    length = examples["sequence"].str.count(" ") + 1 if _tokens(examples) else examples["sequence"].str.len()
+    length = lengths(examples["sequence"])
     classes = sorted(examples["target"].unique().tolist()) if target == "class" and "target" in examples else None
     return {
         "dataset": name,
@@ -145,10 +156,6 @@ def summarise(name, examples, target, cleaning, label):
         "cleaning": cleaning,
         "label": {**label, **_label_figures(examples, target)},
     }
-
-
-def _tokens(examples):
-    return " " in examples["sequence"].iloc[0]
 
 
 def _label_figures(examples, target):

@@ -84,8 +84,8 @@ def read_records(fasta, labels, target, *, id="id", label="label", weight=None, 
         )
     known = records["id"].isin(table.index)
     if not known.any():
-        raise InputError(labels, f"none of its ids is in {fasta}",
-                         f"the file's ids are like {table.index[0]!r}, the records' like {records['id'].iloc[0]!r}")  # fmt: skip
+        alike = f"its ids are like {table.index[0]!r}, those of the records like {records['id'].iloc[0]!r}"
+        raise InputError(labels, f"none of its ids is in {fasta}", alike)
     without = len(table) - int(known.sum())
     return records.join(table, on="id"), {"labels_without_sequence": without} if without else {}
 
@@ -120,8 +120,9 @@ def read_dna_llm(sequences, scores):
     column = {name: number for number, name in enumerate(names)}
     without = ~table["id"].isin(column)
     if without.any():
-        raise InputError(scores, f"has no scores for window {table.loc[without, 'id'].iloc[0]!r} "
-                         f"({int(without.sum())} such windows)", f"give the scores that belong to {sequences}")  # fmt: skip
+        name = table.loc[without, "id"].iloc[0]
+        raise InputError(scores, f"has no scores for window {name!r} ({int(without.sum())} such windows)",
+                         f"give the scores that belong to {sequences}")  # fmt: skip
     length = table["sequence"].str.len()
     odd = length != len(matrix)
     if odd.any():
@@ -150,8 +151,9 @@ def _read_scores(path):
     """Window names, and scores as a float32 array (bases, windows)."""
     with open_bytes(path) as reader:
         lines = _lines(reader)
-        names = next(lines).decode("utf-8", "replace").split("\t")
-        names = [name.strip() for name in names]
+        names = [name.strip() for name in next(lines, b"").decode("utf-8", "replace").split("\t")]
+        if names == [""]:
+            raise InputError(path, "the first line is empty", "it must hold the names of the windows")
         if len(set(names)) < len(names):
             name = next(name for number, name in enumerate(names) if name in names[:number])
             raise InputError(f"{path}, line 1", f"window {name!r} is there twice", "give every window one column")

@@ -1,0 +1,97 @@
+"""Examples that are mRNAs, as atomic tokens that carry reading frame and exon junctions (see `seqlm.transcripts`)."""
+
+import io
+
+import pandas as pd
+
+from seqlm.annotation import read_annotated_genbank, read_annotated_genome
+from seqlm.delimited import read_delimited
+from seqlm.errors import InputError
+from seqlm.sequences import open_bytes
+from seqlm.transcripts import codon_adaptation, read_transcript_table
+
+CODON_ADAPTATION = "codon_adaptation"
+
+
+def read_mrna(settings, sources, target, where):
+    """Transcripts of annotated genomes, GenBank files or a table.
+
+    Parameters
+    ----------
+    settings : dict
+        Either genome and annotation (a source each, or lists of as many), or genbank (a source or a list), with
+        label: codon_adaptation; or source (a table) with the columns sequence, cds (two), junctions, id, gene and
+        label (one_based: whether its positions count from 1). problems: "drop" or "error", for transcripts that
+        cannot be used.
+    sources : dict of str to path
+    target : {"scalar", "class"}
+    where : str
+        Names the dataset in errors.
+
+    Returns
+    -------
+    examples : DataFrame
+        id, sequence (tokens separated by spaces), target, group (gene), chrom, start, end, strand.
+    cleaning, label : dict
+        For the summary.
+    """
+    if settings.get("source"):
+        return _from_table(settings, sources[settings["source"]], target, where)
+    if settings.get("label", CODON_ADAPTATION) != CODON_ADAPTATION or target != "scalar":
+        raise InputError(where, "annotated genomes carry no labels of their own",
+                         f"use target: scalar with label: {CODON_ADAPTATION}, or a table of transcripts")  # fmt: skip
+    tables, cleaning = [], {}
+    for name, (transcripts, counts) in _annotated(settings, sources, where):
+        if not transcripts:
+            raise InputError(f"{where}, {name}", "has no mRNA that can be used", "check genome and annotation")
+        table = _table(transcripts)
+        tables.append(table.assign(target=codon_adaptation(transcripts), group=name + ":" + table["group"]))
+        cleaning |= {f"{name}_{what.replace(' ', '_')}": count for what, count in counts.items()}
+    return pd.concat(tables, ignore_index=True), cleaning, {"label": CODON_ADAPTATION}
+
+
+def _annotated(settings, sources, where):
+    """(name, transcripts and counts) of each genome."""
+    problems = settings.get("problems", "drop")
+    if settings.get("genbank"):
+        for name in _list(settings["genbank"]):
+            yield name, read_annotated_genbank(sources[name], problems)
+        return
+    genomes, annotations = _list(settings.get("genome")), _list(settings.get("annotation"))
+    if not genomes or len(genomes) != len(annotations):
+        raise InputError(where, f"{len(genomes)} genomes and {len(annotations)} annotations",
+                         "give as many genomes as annotations, or genbank, or source")  # fmt: skip
+    for genome, annotation in zip(genomes, annotations, strict=True):
+        yield genome, read_annotated_genome(sources[genome], sources[annotation], problems)
+
+
+def _list(value):
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _table(transcripts):
+    fields = [(t.id, t.tokens(), t.gene, t.chrom, t.start, t.end, t.strand) for t in transcripts]
+    return pd.DataFrame(fields, columns=["id", "sequence", "group", "chrom", "start", "end", "strand"])
+
+
+def _from_table(settings, path, target, where):
+    with open_bytes(path) as reader:
+        text = b"".join(iter(reader.read, b""))
+    separator = "\t" if b"\t" in text.split(b"\n", 1)[0] else ","
+    columns = {key: settings[key] for key in ("sequence", "junctions", "id", "gene") if settings.get(key)}
+    try:
+        raw = pd.read_csv(io.BytesIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read as a table ({error})", "get the file again") from None
+    transcripts, counts = read_transcript_table(raw, cds=settings.get("cds", ("cds_start", "cds_end")), where=path,
+                                                one_based=settings.get("one_based", False),
+                                                problems=settings.get("problems", "drop"), **columns)  # fmt: skip
+    examples = _table(transcripts)
+    label = settings.get("label", CODON_ADAPTATION)
+    if label == CODON_ADAPTATION:
+        return examples.assign(target=codon_adaptation(transcripts)), counts, {"label": label}
+    labels = read_delimited(path, target=target, separator=separator, sequence=None, id=settings.get("id"), label=label)
+    if not settings.get("id"):
+        # Without an id column transcripts are named by their row, from 1.
+        labels["id"] = [str(row) for row in range(1, len(labels) + 1)]
+    return examples.join(labels.set_index("id")["target"], on="id"), counts, {"label": label}
