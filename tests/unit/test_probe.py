@@ -9,10 +9,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from seqlm.embedding import embed
 from seqlm.errors import InputError
+from seqlm.models.backbone import BackboneModel
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.kmer import KmerConfig, KmerModel, fit_kmer
-from seqlm.probe import fit_logistic, fit_ridge
+from seqlm.probe import fit_head, fit_logistic, fit_ridge
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,22 @@ def test_kmer_baseline_of_a_scalar(species):
     model = fit_kmer(sequences, (y - y.mean()) / y.std(), groups, target="scalar")
     predicted = model(model.encode(sequences))
     assert predicted.shape == (300,) and np.corrcoef(predicted.detach(), y)[0, 1] > 0.95
+
+
+def test_linear_head_is_the_probe_of_the_embeddings(species, tmp_path):
+    from small_models import small_model
+
+    sequences, y, groups = species
+    encoder = small_model("esm")
+    options = {"head": "linear", "target": "class", "n_outputs": 3, "classes": ["at", "gc", "even"]}
+    model = BackboneModel.on(encoder, encoder.tokenizer, **options)
+    fit = fit_head(model, sequences, y, groups)
+    logits = model(model.encode(sequences))
+    np.testing.assert_allclose(logits.detach(), fit.predict(embed(encoder, sequences)), atol=1e-3)
+    assert (logits.argmax(1).numpy() == y).mean() > 0.8
+    save_bundle(model, tmp_path)
+    again = load_model(tmp_path)
+    assert torch.equal(again(again.encode(sequences)), logits)
 
 
 def test_kmer_baseline_predicts_no_track():

@@ -101,6 +101,46 @@ def fit_ridge(X, y, groups=None, weight=None, strengths=PENALTIES, splits=5, see
     return _choose(fit, judge, _splits(y, groups, splits, seed, classes=False), strengths, len(y))
 
 
+def fit_head(model, sequences, y, groups=None, weight=None, seed=0, positions=2**14):
+    """Fit the linear head of a `seqlm.models.backbone.BackboneModel` on its frozen backbone, in place.
+
+    Parameters
+    ----------
+    model : BackboneModel
+        With ``head="linear"``, for a class or scalar target.
+    sequences : list of str
+    y : array (N,)
+        Class codes, or (scaled) values.
+    groups, weight, seed
+        See `fit_logistic`.
+    positions : int
+        Tokens in one batch.
+
+    Returns
+    -------
+    LinearFit
+    """
+    import torch
+
+    X = model.encode(sequences)
+    with torch.no_grad():
+        model.eval()
+        parts = X.split(max(1, positions // X.shape[1]))
+        features = torch.cat([model.features(part, pooled=True) for part in parts]).numpy()
+    if model.config.target == "class":
+        fit = fit_logistic(features, y, model.config.n_outputs, groups, weight, seed=seed)
+    else:
+        fit = fit_ridge(features, y, groups, weight, seed=seed)
+    head = model.head
+    for into, values in zip(
+        (head.center, head.scale, head.linear.weight, head.linear.bias),
+        (fit.center, fit.scale, fit.weight, fit.bias),
+        strict=True,
+    ):
+        into.data.copy_(torch.from_numpy(np.asarray(values)))
+    return fit
+
+
 def _as_array(weight):
     return None if weight is None else np.asarray(weight, np.float64)
 

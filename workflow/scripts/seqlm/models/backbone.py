@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModel
 from seqlm.errors import InputError
 from seqlm.models import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.models.heads import ConvHead, PooledHead
+from seqlm.models.heads import ConvHead, LinearHead, PooledHead
 from seqlm.tokenization import complement_ids, encode_batch
 
 CONTEXTS = ("forward", "both_strands")
@@ -28,7 +28,7 @@ class BackboneConfig(SequenceConfig):
     ----------
     backbone_config : dict
         The encoder's own config, with its ``model_type``.
-    head : {"conv", "pooled"}
+    head : {"conv", "pooled", "linear"}
         "conv" predicts a track, "pooled" a scalar or a class.
     hidden, kernel, dropout, pooling
         Those of the head.
@@ -90,6 +90,8 @@ class BackboneModel(SequenceModel):
         dim = self.backbone.config.hidden_size * (2 if config.context == "both_strands" else 1)
         if config.head == "conv":
             self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout)
+        elif config.head == "linear":
+            self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
             self.head = PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout)
         self._trained = self._freeze()
@@ -202,11 +204,11 @@ class BackboneModel(SequenceModel):
 
 def _check(config):
     """Settings that do not go together, said before anything is built."""
-    if config.head not in ("conv", "pooled"):
-        raise InputError("head", f"no such head: {config.head}", "use conv or pooled")
+    if config.head not in ("conv", "pooled", "linear"):
+        raise InputError("head", f"no such head: {config.head}", "use conv, pooled or linear")
     if (config.head == "conv") != (config.target == "track"):
         raise InputError(
-            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else pooled"
+            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else pooled or linear"
         )
     if config.context not in CONTEXTS:
         raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")

@@ -78,3 +78,28 @@ class PooledHead(nn.Module):
             x = self.pool(x, mask)
         x = self.linear(self.dropout(F.gelu(self.hidden(self.norm(x)))))
         return x.squeeze(-1) if self.linear.out_features == 1 else x
+
+
+class LinearHead(nn.Module):
+    """Pooled features, standardised, through one linear map: (N, L, dim) -> (N,) or (N, n_outputs).
+
+    The linear probe: its numbers come from `seqlm.probe.fit_head`, not from gradient descent.
+    """
+
+    def __init__(self, dim, n_outputs=1, pooling="mean"):
+        super().__init__()
+        self.pooling = pooling
+        self.register_buffer("center", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+        self.linear = nn.Linear(dim, n_outputs)
+
+    def pool(self, x, mask=None):
+        """See the function `pool`."""
+        return pool(x, mask, self.pooling)
+
+    def forward(self, x, mask=None):
+        """`x` is (N, L, dim), or (N, dim) when pooled already."""
+        if x.dim() == 3:
+            x = self.pool(x, mask)
+        x = self.linear((x - self.center) / self.scale)
+        return x.squeeze(-1) if self.linear.out_features == 1 else x
