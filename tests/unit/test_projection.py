@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from seqlm.errors import InputError
-from seqlm.projection import map_page, principal_components, project
+from seqlm.projection import map_page, maps, principal_components, project, read_embeddings, write_embeddings
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,24 @@ def test_neighbours_share_a_label_and_the_seed_decides(clusters):
     distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1) + np.diag(np.full(len(xy), np.inf))
     assert (label[distance.argmin(1)] == label).all()
     assert np.array_equal(xy, project(X, seed=3))
+
+
+def test_embeddings_survive_a_file_and_meet_their_examples(tmp_path, monkeypatch):
+    X = np.arange(12, dtype=np.float32).reshape(6, 2)
+    write_embeddings(tmp_path / "e.npz", list("abcdef"), X)
+    ids, again = read_embeddings(tmp_path / "e.npz")
+    assert ids.tolist() == list("abcdef") and np.array_equal(again, X)
+    monkeypatch.setattr("seqlm.projection.project", lambda X, seed: X)  # the map itself is tested above
+    examples = pd.DataFrame({"id": list("fab"), "target": ["fly", "yeast", "fly"]})
+    table = maps({"before": (ids, X), "after": (ids, -X)}, examples)
+    assert table["panel"].tolist() == ["before"] * 3 + ["after"] * 3
+    assert table["label"].tolist() == ["fly", "yeast", "fly"] * 2
+    assert table["x"].tolist() == [10, 0, 2, -10, 0, -2]
+    with pytest.raises(InputError, match="'z' is not embedded"):
+        maps({"before": (ids, X)}, pd.DataFrame({"id": ["z"], "target": ["fly"]}))
+    (tmp_path / "broken.npz").write_text("nothing")
+    with pytest.raises(InputError, match="embed the sequences again"):
+        read_embeddings(tmp_path / "broken.npz")
 
 
 def test_too_few_points():

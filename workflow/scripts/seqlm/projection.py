@@ -2,10 +2,13 @@
 
 import html
 import json
+import zipfile
 
 import numpy as np
+import pandas as pd
 
 from seqlm.errors import InputError
+from seqlm.files import atomic_path
 
 COMPONENTS = 50
 
@@ -55,6 +58,51 @@ def project(X, seed=0, neighbours=15, min_dist=0.1, components=COMPONENTS):
             init="spectral" if len(X) > 20 else "random",
         )
         return mapper.fit_transform(principal_components(X, components)).astype(np.float32)
+
+
+def write_embeddings(path, ids, embeddings):
+    """Arrays ``id`` (N,) and ``embedding`` float32 (N, D) in an .npz file."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+        np.savez(handle, id=np.asarray(ids, dtype=str), embedding=np.asarray(embeddings, np.float32))
+
+
+def read_embeddings(path):
+    """Ids and embeddings that `write_embeddings` wrote."""
+    try:
+        with np.load(path) as arrays:
+            return arrays["id"], arrays["embedding"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(path, f"holds no embeddings ({error})", "embed the sequences again") from None
+
+
+def maps(embeddings, examples, seed=0, **options):
+    """One map for each of several embeddings of the same examples.
+
+    Parameters
+    ----------
+    embeddings : dict of str to (ids, array (N, D))
+        Panel name -> embeddings, see `read_embeddings`.
+    examples : pandas.DataFrame
+        Columns id and target; the examples to be shown.
+    seed : int
+    options
+        See `project`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns id, label, panel, x, y.
+    """
+    tables = []
+    for panel, (ids, X) in embeddings.items():
+        place = pd.Series(np.arange(len(ids)), index=ids).reindex(examples["id"])
+        if place.isna().any():
+            missing = place.index[place.isna()][0]
+            raise InputError(f"embeddings {panel}", f"example {missing!r} is not embedded", "embed the dataset again")
+        xy = project(X[place.to_numpy(int)], seed, **options)
+        own = {"id": examples["id"].to_numpy(), "label": examples["target"].to_numpy()}
+        tables.append(pd.DataFrame(own | {"panel": panel, "x": xy[:, 0], "y": xy[:, 1]}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def map_page(table, title, colours):

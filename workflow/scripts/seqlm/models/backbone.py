@@ -208,7 +208,7 @@ def _check(config):
         raise InputError("head", f"no such head: {config.head}", "use conv, pooled or linear")
     if (config.head == "conv") != (config.target == "track"):
         raise InputError(
-            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else pooled or linear"
+            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else another"
         )
     if config.context not in CONTEXTS:
         raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")

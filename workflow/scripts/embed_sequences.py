@@ -1,0 +1,23 @@
+"""Embed the examples of a dataset. Reads examples.parquet and a backbone or model; writes id and embedding (.npz)."""
+
+import pandas as pd
+
+from seqlm.errors import one_line_errors
+from seqlm.projection import write_embeddings
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        from seqlm.embedding import embed
+        from seqlm.runtime import set_threads
+
+        set_threads(snakemake.resources.torch_threads)
+        examples = pd.read_parquet(snakemake.input.examples, columns=["id", "sequence"])
+        options = dict(snakemake.params.embedding)  # pooling, layer, precision
+        device = snakemake.resources.device
+        found = embed(snakemake.input.model, examples["sequence"].tolist(), device=device, verbose=True, **options)
+        write_embeddings(snakemake.output.embeddings, examples["id"], found)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
