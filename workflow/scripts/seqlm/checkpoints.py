@@ -82,6 +82,17 @@ class Checkpoints:
         accelerator.wait_for_everyone()
 
 
+def beside(folder):
+    """Where the checkpoints of a training that makes `folder` live: a hidden sibling, so no declared output."""
+    folder = Path(folder)
+    return folder.with_name(f".{folder.name}.checkpoints")
+
+
+def discard(folder):
+    """Remove checkpoints that are no longer needed."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def say(message):
     """One line on stderr."""
     print(f"seqlm: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,28 @@
+"""Pretrain a language model.
+
+Reads a corpus and a tokenizer folder; writes a bundle, history.tsv, cost.json and bits_per_base.json.
+"""
+
+from seqlm.checkpoints import beside, discard
+from seqlm.errors import one_line_errors
+from seqlm.files import atomic_folder
+from seqlm.runtime import set_threads
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        params, resources, folder = snakemake.params, snakemake.resources, snakemake.output.folder
+        set_threads(resources.torch_threads)
+        from seqlm.pretraining import pretrain
+
+        with atomic_folder(folder) as output:
+            pretrain(
+                snakemake.input.corpus, snakemake.input.tokenizer, params.backbone, output, name=params.name,
+                seed=params.seed, precision=resources.precision, device=resources.device,
+                checkpoints=beside(folder), code=params.code,
+            )  # fmt: skip
+        discard(beside(folder))
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

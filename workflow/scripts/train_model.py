@@ -1,0 +1,31 @@
+"""Train one model on one fold with one seed.
+
+Reads examples.parquet, folds.tsv and the backbone's folder; writes a bundle, history.tsv and cost.json.
+"""
+
+from pathlib import Path
+
+from seqlm.checkpoints import beside, discard
+from seqlm.errors import one_line_errors
+from seqlm.files import atomic_folder
+from seqlm.runtime import set_threads
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
+        set_threads(resources.torch_threads)
+        from seqlm.fitting import fit_dataset_model
+
+        with atomic_folder(folder) as output:
+            fit_dataset_model(
+                Path(snakemake.input.examples).parent, params.fold, params.model, params.training, params.seed, output,
+                backbone=snakemake.input.get("backbone") or None, names=(params.dataset_name, params.model_name),
+                precision=resources.precision, device=resources.device, checkpoints=beside(folder),
+                cache=folder.parents[4] / "cache" / params.dataset_name / params.model_name, code=params.code,
+            )  # fmt: skip
+        discard(beside(folder))
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
