@@ -140,6 +140,19 @@ def test_gated_feed_forward_is_version_twos(tokenizer):
     torch.testing.assert_close(layer.intermediate(x), first * torch.sigmoid(first) * second)
 
 
+def test_size_of_the_published_model():
+    """55,904,972 parameters, of which 2,050 x 512 are absolute positions that rotary models never read."""
+    config = GatedEsmConfig(
+        vocab_size=4107, hidden_size=512, num_hidden_layers=12, num_attention_heads=16, intermediate_size=2048,
+        pad_token_id=1, mask_token_id=2, position_embedding_type="rotary", tie_word_embeddings=False,
+        max_position_embeddings=2050,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = GatedEsmForMaskedLM(config)
+    counted = {name: p.numel() for name, p in model.named_parameters() if "position_embeddings" not in name}
+    assert sum(counted.values()) == 55_904_972 - 2050 * 512
+
+
 def test_what_cannot_be_masked(tokenizer):
     from seqlm.tokenization.character import learn as characters
 
