@@ -144,14 +144,19 @@ def class_windows(paths, *, length=60, step=None, per_class=None, max_n_fraction
     return pd.concat(tables, ignore_index=True), cleaning, {"per_class": per_class}
 
 
+def gene_of(record):
+    """The gene that a FASTA header names (``gene=``, ``gene:``, ``locus_tag=``, ``gene_id=``), else the record's id."""
+    found = _GENE.search(record.description)
+    return found.group(1) if found else record.id
+
+
 def _genes(path):
     """Gene of each record to use (the longest of its gene), and how many records were left out."""
     longest = {}
     records = 0
     for record in read_fasta(path):
         records += 1
-        found = _GENE.search(record.description)
-        gene = found.group(1) if found else record.id
+        gene = gene_of(record)
         if gene not in longest or len(record.sequence) > longest[gene][1]:
             longest[gene] = record.id, len(record.sequence)
     return {record: gene for gene, (record, _) in longest.items()}, records - len(longest)
