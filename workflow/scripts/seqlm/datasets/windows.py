@@ -129,15 +129,15 @@ def class_windows(paths, *, length=60, step=None, per_class=None, max_n_fraction
     """
     tables, cleaning = [], {}
     for number, (name, path) in enumerate(paths.items()):
-        gene_of, left_out = _genes(path)
+        named, left_out = _genes(path)
         windows = Windows(path, length, step, max_n_fraction)
         rng = np.random.default_rng([seed, number])
-        eligible = (window for window in windows if window.chrom in gene_of)
+        eligible = (window for window in windows if window.chrom in named)
         chosen = list(eligible) if per_class is None else _draw(eligible, per_class, rng)
         if not chosen:
             raise InputError(path, f"no window of {length} bases for class {name!r}", "shorten the windows")
         table = pd.DataFrame(chosen)
-        genes = table["chrom"].map(gene_of)
+        genes = table["chrom"].map(named)
         tables.append(table.assign(id=name + ":" + table["id"], target=name, group=name + ":" + genes, strand="+"))
         counts = {**_window_counts(windows), "isoforms": left_out}
         cleaning |= {f"{name}_{what}": count for what, count in counts.items() if count}
