@@ -14,17 +14,17 @@ rule score_loo:
         f"{LOGS}/attributions/{{dataset}}/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/attributions/{{dataset}}/{{model}}.tsv"
-    params:
-        loo=lambda w: STUDY["runs"][w.dataset]["loo"],
-        fold=0,
-        code=code_digest("attribution", "inference"),
+    conda:
+        "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
         torch_threads=STUDY["threads"],
         device="auto",
         mem_mb=8000,
         runtime=480,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        loo=lambda w: STUDY["runs"][w.dataset]["loo"],
+        fold=0,
+        code=code_digest("attribution", "inference", "predictions"),
     script:
         "../scripts/score_loo.py"

@@ -12,20 +12,20 @@ rule predict_targets:
         cost=f"{R}/predictions/{JOB}.cost.json",
     log:
         f"{LOGS}/predictions/{JOB}.log",
-    params:
-        dataset_name=lambda w: w.dataset,
-        model_name=lambda w: w.model,
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
-        parts=["validation", "test"],
-        code=code_digest("inference", "metrics"),
+    conda:
+        "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
         torch_threads=STUDY["threads"],
         device="auto",
         mem_mb=8000,
         runtime=240,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        dataset_name=lambda w: w.dataset,
+        model_name=lambda w: w.model,
+        fold=lambda w: int(w.fold),
+        seed=lambda w: int(w.seed),
+        parts=["validation", "test"],
+        code=code_digest("inference", "metrics", "predictions"),
     script:
         "../scripts/predict_targets.py"

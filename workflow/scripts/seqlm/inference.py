@@ -231,3 +231,30 @@ def _predict_sequences(model, sequences, args, func, batch_size, dtype, device, 
         return [rows[index] for index in position.tolist()]
     y = _join(outputs)
     return [part[position] for part in y] if isinstance(y, list) else y[position]
+
+
+def predict_targets(model, sequences, batch_size=None, dtype=None, device=None, verbose=False):
+    """Predictions in the units of the labels.
+
+    Parameters
+    ----------
+    model : SequenceModel or path
+    sequences : list of str
+    batch_size, dtype, device, verbose
+        As for `predict`.
+
+    Returns
+    -------
+    list of numpy.ndarray, or numpy.ndarray
+        Track: one array per sequence, as long as the sequence is (or as much of it as the model reads). Scalar: (N,),
+        the scaling of the training labels undone. Class: probabilities (N, classes).
+    """
+    from seqlm.scaling import unscale
+
+    model = as_module(model)
+    y = predict(model, sequences, batch_size=batch_size, dtype=dtype, device=device, verbose=verbose)
+    if model.config.target == "track":
+        return [track[: len(sequence)].float().numpy() for track, sequence in zip(y, sequences, strict=True)]
+    if model.config.target == "scalar":
+        return unscale(y.double(), model.config.label_scaling).numpy()
+    return torch.softmax(y.double(), -1).numpy()

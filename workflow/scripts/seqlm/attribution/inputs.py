@@ -138,7 +138,7 @@ def _replacements(edit, replacements):
     """Names of all replacements, and which of them each token gets (None: all)."""
     if edit != "replace":
         if replacements is not None:
-            raise InputError("replacements", f"they mean nothing for edit {edit}", "use edit: replace, or leave them out")
+            raise InputError("replacements", f"they mean nothing for edit {edit}", "use edit: replace or drop them")
         return [], None
     if replacements is None:
         return list(BASES), None

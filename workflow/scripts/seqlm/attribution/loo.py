@@ -18,6 +18,7 @@ from seqlm.attribution.inputs import TextInputs, make_inputs
 from seqlm.attribution.shift import edited_copies
 from seqlm.errors import InputError
 from seqlm.inference import as_module, choose_batch_size, encode, prepared
+from seqlm.scaling import unscale
 
 EDITS = ("remove", "mask", "replace")
 COLUMNS = ("sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo")
@@ -42,8 +43,8 @@ class LeaveOneOut:
         (positions) or ``class_index="all"`` (classes). NaN past a sequence's end and
         for a replacement that a token does not get.
     prediction : numpy.ndarray, float32
-        (n,) what the scores are differences from: the reduced track, the scalar or the
-        logit. One more axis where `scores` has one.
+        (n,) what the scores are differences from: the reduced track, the scalar in the
+        labels' own units, or the logit. One more axis where `scores` has one.
     tokens : list of list of str
     replacements : list of str
         What the third axis stands for; empty unless the edit is "replace".
@@ -229,6 +230,7 @@ class _Comparison:
         config = getattr(model, "config", None)
         self.target = getattr(config, "target", None)
         self.names = getattr(config, "classes", None)
+        self.scaling = getattr(config, "label_scaling", None)
         self.reduce, self.class_index = reduce, class_index
         if not callable(reduce) and reduce not in ("sum", "mean", "track"):
             raise InputError("reduce", f"no such reduction: {reduce}", "use sum, mean, track or a function")
@@ -253,7 +255,8 @@ class _Comparison:
                 return reduced, self.reduce(prediction[row] + delta) - reduced[row], nothing
             return prediction, delta, nothing
         if prediction.ndim == 1:
-            return prediction, delta, nothing
+            original = unscale(prediction, self.scaling)
+            return original, unscale(prediction[row] + delta, self.scaling) - original[row], nothing
         best = prediction.argmax(1)
         classes = [self.names[index] if self.names else index for index in best.tolist()]
         if self.class_index == "all":

@@ -27,7 +27,7 @@ def edited_copies(X, row, position, column, blank):
     if column is None:
         source = torch.arange(X.shape[-1], device=X.device)
         source = source + (source >= position[:, None])
-        extended = torch.cat([X, blank.expand(len(X), 1, -1).transpose(1, 2) if X.ndim == 3 else blank.expand(len(X), 1)], -1)
+        extended = torch.cat([X, _end(X, blank)], -1)
         if X.ndim == 2:
             return extended[row[:, None], source]
         return extended[row].gather(2, source[:, None].expand(-1, X.shape[1], -1))
@@ -41,6 +41,11 @@ def shifted(X, blank):
 
     Right of a removed position the edited sequence *is* this one, whichever position was removed.
     """
+    return torch.cat([X[..., 1:], _end(X, blank)], -1)
+
+
+def _end(X, blank):
+    """`blank` as one more position behind every sequence."""
     end = torch.empty_like(X[..., :1])
     end[...] = blank[:, None] if X.ndim == 3 else blank
-    return torch.cat([X[..., 1:], end], -1)
+    return end

@@ -37,6 +37,8 @@ class Windowed:
         self.a = self.K - 1 - (self.K - 1) // 2  # torch pads (K - 1) // 2 on the left
         # table[b, j]: what base b at position i adds to hidden position i - a + j; no base adds nothing.
         self.table = F.pad(conv.weight.permute(1, 2, 0).flip(1), (0, 0, 0, 0, 0, 1)).contiguous()
+        self.change = self.table[:, None] - self.table  # [new, old]
+        self.weight = _channels_last(conv.weight)
         self.W = max(1, self.K - self.remove)  # hidden positions computed anew
 
     @staticmethod
@@ -59,29 +61,32 @@ class Windowed:
             delta = []
             for chunk in torch.arange(len(row), device=device).split(EDITS_IN_BATCH[device.type]):
                 r, p = row[chunk], position[chunk]
-                window = r[:, None] * left.shape[1] + p[:, None] + torch.arange(self.W, device=device)
+                j = torch.arange(self.W, device=device)
+                window = (r * left.shape[1] + p)[:, None] + j
+                column = self.columns[choice[chunk]]
+                hidden = _rows(right, window)
                 if self.remove:
-                    j = torch.arange(self.W, device=device)
-                    hidden = _rows(right, window) + _rows(seam, window * self.K + j)
+                    hidden += _rows(seam, window * self.K + j)
                 else:
-                    hidden = _rows(left, window) + (self.table[self.columns[choice[chunk]]] - self.table[X[r, p]])
-                delta.append(score(r, p, window, F.gelu(hidden), self.columns[choice[chunk]]))
+                    hidden += F.embedding(column * 5 + X[r, p], self.change.view(25, -1)).view_as(hidden)
+                delta.append(score(r, p, window, F.gelu(hidden), column))
         delta = torch.cat(delta) if delta else score.empty()
         return score.prediction.double().cpu(), delta.double().cpu()
 
     def _hidden(self, X):
         """First convolution, (n, L + K - 1, C)."""
         x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NOTHING), 5)[..., :4].to(self.table.dtype)
-        return _convolve(x, self.model.conv.weight) + self.model.conv.bias
+        return _convolve(x, self.weight, self.model.conv.bias)
 
     def _seam_sums(self, X, X_right):
         """(n, L + K - 1, K, C): what the first convolution gains at hidden position h, window index j, when the bases
         that taps beyond j see are those of `X` instead of `X_right`."""
-        sums = self.table.new_zeros(len(X), X.shape[1] + self.K - 1, self.K, self.table.shape[2])
+        sums = self.table.new_empty(len(X), X.shape[1] + self.K - 1, self.K, self.table.shape[2])
+        sums[:, :, -1] = 0
         x, x_right = (F.pad(codes, (self.K - 1, self.K - 1), value=NOTHING) for codes in (X, X_right))
         for j in range(self.K - 1, 0, -1):
             seen = slice(self.K - 1 - j, self.K - 1 - j + sums.shape[1])
-            gain = self.table[x[:, seen], j] - self.table[x_right[:, seen], j]
+            gain = F.embedding(x[:, seen] * 5 + x_right[:, seen], self.change[:, :, j].reshape(25, -1))
             torch.add(sums[:, :, j], gain, out=sums[:, :, j - 1])
         return sums
 
@@ -96,7 +101,8 @@ class _Tracks:
         self.c = self.Q - 1 - (self.Q - 1) // 2
         self.room = path.a + self.c, K + self.Q - 2 - path.a - self.c
         # The norm's scale goes into the taps; its shift and the bias of the convolution cancel in differences.
-        self.taps = self.head.conv.weight * self.head.norm.weight[:, None]
+        taps = self.head.conv.weight * self.head.norm.weight[:, None]
+        self.taps = _channels_last(taps)
         self.exists = F.pad(torch.ones(L, device=device), (path.a, K - 1 - path.a))[:, None]
         self.left = self._normalised(F.gelu(left)) * self.exists
         self.before, y = self._outputs(left)
@@ -106,7 +112,7 @@ class _Tracks:
             self.right = self._normalised(F.gelu(right)) * self.exists
             self.before, y_right = self._outputs(right)
             self.both = torch.cat([self.left.flatten(0, 1), self.right.flatten(0, 1)])
-            self.stitched = self._stitch_sums()
+            self.stitched = self._stitch_sums(taps)
             self.gain = F.pad(y_right - y, self.room).double()
             if weights is not None:
                 self.gain = self.gain * F.pad(weights, self.room)
@@ -120,20 +126,19 @@ class _Tracks:
         return F.layer_norm(x, x.shape[-1:], eps=self.head.norm.eps)
 
     def _outputs(self, hidden):
-        """Second convolution (n, L + K + Q - 2, H), zero outside the sequence, and the track without its bias (n, L)."""
+        """Second convolution (n, L + K + Q - 2, H), zero outside the sequence; the track without its bias (n, L)."""
         x = F.gelu(hidden[:, self.path.a : self.path.a + self.L])
         x = self.head.conv(self.head.norm(x).transpose(1, 2)).transpose(1, 2)
         return F.pad(x, (0, 0, *self.room)), F.gelu(x) @ self.head.linear.weight[0]
 
-    def _stitch_sums(self):
+    def _stitch_sums(self, taps):
         """(n, L + K + Q - 2, Q + 1, H): what output o gains when its first t taps see `left` instead of `right`."""
         n, width, _ = self.left.shape
-        H = len(self.taps)
-        each = self.taps.permute(2, 0, 1).flatten(0, 1)[..., None]  # (Q H, C, 1): every tap by itself
-        product = _convolve(self.left - self.right, each).view(n, width, self.Q, H)
-        product = F.pad(product, (0, 0, 0, 0, self.Q - 1, self.Q - 1))
         outputs = width + self.Q - 1
-        sums = product.new_zeros(n, outputs, self.Q + 1, H)
+        product = (self.left - self.right) @ taps.permute(1, 2, 0).flatten(1)  # every tap by itself
+        product = F.pad(product.view(n, width, self.Q, -1), (0, 0, 0, 0, self.Q - 1, self.Q - 1))
+        sums = product.new_empty(n, outputs, self.Q + 1, product.shape[-1])
+        sums[:, :, 0] = 0
         for k in range(self.Q):
             # Output o (index o + a + c) sees with tap k the hidden position o + k - (Q - 1 - c), index + Q - 1 here.
             torch.add(sums[:, :, k], product[:, k : k + outputs, k], out=sums[:, :, k + 1])
@@ -146,7 +151,9 @@ class _Tracks:
             original = F.embedding(window + (j >= path.a) * (self.left.shape[0] * self.left.shape[1]), self.both)
         else:
             original = _rows(self.left, window)
-        difference = (self._normalised(features) - original) * self.exists[position[:, None] + window - window[:, :1]]
+        difference = self._normalised(features).sub_(original)
+        if position.min() < path.a or position.max() > self.L - path.K + path.a:
+            difference *= self.exists[position[:, None] + torch.arange(path.W, device=device)]
         x = _convolve(difference, self.taps, padding=self.Q - 1)
         q = torch.arange(x.shape[1], device=device)
         output = row[:, None] * self.before.shape[1] + position[:, None] + q
@@ -200,11 +207,15 @@ def _rows(x, index):
     return F.embedding(index, x.reshape(-1, x.shape[-1]))
 
 
-def _convolve(x, weight, padding=0):
-    """Convolution with channels last: x (n, L, C_in), weight (C_out, C_in, k) -> (n, L', C_out).
+def _channels_last(weight):
+    """Weights (C_out, C_in, k) laid out for `_convolve`."""
+    return weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def _convolve(x, weight, bias=None, padding=0):
+    """Convolution with channels last: x (n, L, C_in) -> (n, L', C_out).
 
     As a 2-d convolution in channels-last memory the input is read and the output written as they are.
     """
     x = x.transpose(1, 2).unsqueeze(2)
-    weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    return F.conv2d(x, weight, padding=(0, padding)).squeeze(2).transpose(1, 2)
+    return F.conv2d(x, weight, bias, padding=(0, padding)).squeeze(2).transpose(1, 2)

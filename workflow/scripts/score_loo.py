@@ -1,0 +1,31 @@
+"""Score every base by leaving it out.
+
+In the workflow: test examples of a dataset. By itself: any FASTA or table; see ``python score_loo.py --help``.
+"""
+
+from pathlib import Path
+
+from seqlm.errors import one_line_errors
+from seqlm.runtime import set_threads
+from seqlm.tables import write_arrays
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
+        set_threads(resources.torch_threads)
+        from seqlm.predictions import score_dataset, write_json, write_parquet
+
+        dataset = Path(inputs.examples).parent
+        table, arrays, cost = score_dataset(inputs.model, dataset, params.fold, device=resources.device, **params.loo)
+        write_parquet(table, outputs.table)
+        write_arrays(arrays, outputs.arrays)
+        write_json(cost, outputs.cost)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
+elif __name__ == "__main__":
+    from seqlm.streaming.command import score_command
+
+    score_command()

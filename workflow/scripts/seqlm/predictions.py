@@ -1,0 +1,172 @@
+"""Predictions and leave-one-out scores of a dataset's examples, as the workflow's tables.
+
+==============================  ===============================================================================
+predictions/.../seed<s>.parquet  id, part, prediction: a track's values, a scalar, or probabilities (then also label)
+seed<s>.metrics.tsv              dataset, model, fold, seed, part, metric, value
+attributions/.../<model>.parquet one row per edit, see `LeaveOneOut.to_table`
+attributions/.../<model>.npz     id (n,), codes (n, L), scores (n, L), prediction (n,), known (n, L)
+==============================  ===============================================================================
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seqlm.attribution import leave_one_out
+from seqlm.datasets import load_dataset
+from seqlm.errors import InputError
+from seqlm.files import atomic_path
+from seqlm.inference import predict_targets
+from seqlm.metrics import evaluate
+from seqlm.models.bundle import load_model
+from seqlm.runtime import CostLog, pick_device
+from seqlm.sequences import base_codes
+
+PREDICTION_TYPES = {"track": pa.list_(pa.float32()), "scalar": pa.float64(), "class": pa.list_(pa.float32())}
+
+
+def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="auto"):
+    """Predictions and metrics on parts of one fold.
+
+    Parameters
+    ----------
+    model, dataset : path
+    fold : int
+    parts : sequence of str
+    device : str
+
+    Returns
+    -------
+    predictions : pyarrow.Table
+        Columns id, part, prediction, and for classes label.
+    metrics : DataFrame
+        Columns part, metric, value; nothing for parts without labels.
+    cost : dict
+    """
+    data, model = load_dataset(dataset), load_model(model)
+    _check_target(model, data, dataset)
+    examples = pd.concat([data.part(fold, part).assign(part=part) for part in parts])
+    _check_some(examples, dataset, fold, parts)
+    device = pick_device(device)
+    sequences = examples["sequence"].tolist()
+    with CostLog("predict", device, parameters=model.num_parameters()) as cost:
+        prediction = predict_targets(model, sequences, device=device, verbose=True)
+        cost.add(samples=len(sequences), tokens=sum(map(len, sequences)))
+    table = prediction_table(model, examples["id"], prediction, {"part": examples["part"]})
+    return table, _metrics(data, examples, prediction), cost.totals()
+
+
+def prediction_table(model, ids, prediction, columns=None):
+    """Predictions as a table: id, further columns, prediction, and for classes the label that is most probable."""
+    target = model.config.target
+    values = list(prediction) if target != "scalar" else prediction
+    arrays = {"id": pa.array(list(ids), pa.string())}
+    arrays |= {name: pa.array(list(column)) for name, column in (columns or {}).items()}
+    arrays["prediction"] = pa.array(values, PREDICTION_TYPES[target])
+    if target == "class":
+        arrays["label"] = pa.array([model.config.classes[i] for i in np.argmax(prediction, 1)], pa.string())
+    return pa.table(arrays)
+
+
+def score_dataset(model, dataset, fold, edit="mask", examples=50, part="test", replacements=None, device="auto", **_):
+    """Leave-one-out scores of some examples of a dataset, those with a motif first.
+
+    Parameters
+    ----------
+    model, dataset : path
+    fold : int
+    edit, replacements
+        As for `leave_one_out`.
+    examples : int
+        How many of the part's examples are scored; None for all.
+    part : str
+    device : str
+
+    Returns
+    -------
+    table : DataFrame
+    arrays : dict of numpy.ndarray
+        id, codes (n, L) base codes, scores (n, L) (averaged over other bases for "replace",
+        then replaced (n, L, R) holds each), prediction (n,), and for tracks known (n, L):
+        bases whose label is not zero.
+    cost : dict
+    """
+    data, model = load_dataset(dataset), load_model(model)
+    _check_target(model, data, dataset)
+    chosen = _with_motif_first(data.part(fold, part), data.target, examples)
+    _check_some(chosen, dataset, fold, [part])
+    device = pick_device(device)
+    sequences = chosen["sequence"].tolist()
+    with CostLog("loo", device, parameters=model.num_parameters()) as cost:
+        scored = leave_one_out(model, sequences, edit, replacements, device=device, verbose=True)
+        cost.add(samples=len(sequences), tokens=sum(map(len, scored.tokens)))
+    labels = None if "target" not in chosen or data.target == "track" else chosen["target"]
+    return scored.to_table(chosen["id"], labels), _arrays(scored, chosen, data.target), cost.totals()
+
+
+def write_parquet(table, path):
+    """Write a pyarrow table or a DataFrame, complete or not at all."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_json(content, path):
+    """Write a dict as JSON, complete or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _check_target(model, data, where):
+    if model.config.target != data.target:
+        problem = f"the dataset's target is {data.target}, the model predicts {model.config.target}"
+        raise InputError(where, problem, "use a model that was trained on this dataset")
+
+
+def _check_some(examples, where, fold, parts):
+    if not len(examples):
+        raise InputError(where, f"fold {fold} has no example in {' or '.join(parts)}", "choose another part or fold")
+
+
+def _metrics(data, examples, prediction):
+    rows = []
+    by_row = np.arange(len(examples))
+    for part in examples["part"].unique() if "target" in examples else ():
+        chosen = by_row[(examples["part"] == part).to_numpy()]
+        labelled = [i for i in chosen if data.target == "track" or not pd.isna(examples["target"].iat[i])]
+        if labelled:
+            y = [examples["target"].iat[i] for i in labelled]
+            values = evaluate(data.target, y, [prediction[i] for i in labelled], data.classes)
+            rows += [(part, metric, value) for metric, value in values.items()]
+    return pd.DataFrame(rows, columns=["part", "metric", "value"])
+
+
+def _with_motif_first(examples, target, count):
+    if target == "track" and "target" in examples:
+        without = [not np.any(track) for track in examples["target"]]
+        examples = examples.iloc[np.argsort(without, kind="stable")]
+    return examples if count is None else examples.iloc[:count]
+
+
+def _arrays(scored, examples, target):
+    n, width = scored.scores.shape[:2]
+    codes = base_codes(["".join(token[0] for token in tokens) for tokens in scored.tokens], length=width)
+    scores = scored.scores
+    arrays = {"id": examples["id"].to_numpy(str), "codes": codes, "prediction": scored.prediction}
+    if scored.replacements:
+        arrays |= {"replaced": scores, "replacements": np.array(scored.replacements)}
+        own = codes[:, :, None] == base_codes([name[0] for name in scored.replacements])[:, 0]
+        edits = ~own & ~np.isnan(scores)  # a base put in its own place is no edit
+        with np.errstate(invalid="ignore"):
+            scores = (np.where(edits, scores, 0).sum(2) / edits.sum(2)).astype(np.float32)
+    arrays["scores"] = scores
+    if target == "track" and "target" in examples:
+        known = np.zeros((n, width), bool)
+        for row, track in zip(known, examples["target"], strict=True):
+            row[: len(track)] = np.asarray(track)[:width] != 0
+        arrays["known"] = known
+    return arrays
