@@ -79,6 +79,19 @@ def test_solved_baselines(tmp_path, network, target):
     assert best.get("pearson", best.get("accuracy")) > 0.8  # the label is a count of one base
 
 
+def test_options_of_the_kmer_baseline(tmp_path):
+    entry = {"network": "kmer", "train": "head", "pooling": "mean", "phases": 3, "kmers": [1, 2]}
+    _, model, _ = run(tmp_path, dataset("class", n=80), entry, training={})
+    assert model.config.n_features == 3 * (4 + 16) and not hasattr(model.config, "pooling")
+
+
+def test_a_linear_probe(tmp_path, backbone):
+    data = dataset("class", n=80)
+    output, model, history = run(tmp_path, data, {"backbone": "b", "head": "linear", "train": "head"}, backbone, {})
+    assert same_after_reload(output, model, data)
+    assert history.query("part == 'train'").set_index("metric")["value"]["accuracy"] > 0.7
+
+
 @pytest.mark.parametrize("target", ["track", "scalar"])
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_head_on_a_backbone(tmp_path, backbone, target, cache):

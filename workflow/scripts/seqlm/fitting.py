@@ -15,6 +15,7 @@ from seqlm.features import cached_features
 from seqlm.files import atomic_path
 from seqlm.models.bundle import save_bundle
 from seqlm.objectives import OBJECTIVES
+from seqlm.probe import fit_head
 from seqlm.runtime import CostLog, pick_device, pick_precision, seed_everything
 from seqlm.scaling import fit_scaling, scale_labels
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
@@ -23,6 +24,7 @@ from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
 NETWORKS = {"cnn": "seqlm.models.cnn:CNN", "saluki": "seqlm.models.saluki:Saluki"}
 # Solved directly: a function of sequences and labels that returns the model.
 SOLVED = {"kmer": "seqlm.models.kmer:fit_kmer", "linear": "seqlm.models.linear:fit_linear"}
+OF_HEADS = ("head", "train", "context", "pooling")  # have defaults in the schema, and mean nothing to other models
 NO_CHARACTER = ord("N")
 
 
@@ -81,8 +83,8 @@ def fit_dataset_model(
         "Data": {"dataset": names[0], "fold": fold, **examples.counts()},
         "Training": {**model, **training, "seed": seed},
     }
-    if model.get("network") in SOLVED:
-        network, history = _solve(model, examples, seed, output)
+    if model.get("network") in SOLVED or model.get("head") == "linear":
+        network, history = _solve(model, examples, seed, output, backbone)
     else:
         network = _build(model, examples, backbone)
         known = {k: v for k, v in training.items() if k in FitSettings.__dataclass_fields__ and k != "tensorboard"}
@@ -303,24 +305,28 @@ def _with_copies(examples, training):
     return [row.tobytes().decode("latin-1") for row in text], tracks, origin
 
 
-def _solve(model, examples, seed, output):
-    """A model that is solved for rather than trained step by step."""
-    name = model["network"]
+def _solve(model, examples, seed, output, backbone):
+    """A model that is solved for rather than trained step by step: a baseline, or a linear probe of a backbone."""
     if examples.target == "track":
+        name = model.get("network", "linear")
         raise InputError("model", f"network {name} predicts no value per base", "use network: cnn, or a backbone")
-    solve = _named(SOLVED[name])
-    common = {key: value for key, value in examples.common().items() if key != "n_outputs"}
     table, train = examples.table, examples.train
     groups = table["group"].iloc[train]
     with CostLog("fit") as cost:
-        network = solve(
-            examples.sequences.iloc[train].tolist(),
-            examples.y[train],
-            groups=None if groups.isna().any() else groups.tolist(),
-            weight=None if examples.weight is None else examples.weight[train],
-            seed=seed,
-            **common,
-        )
+        data = {
+            "sequences": examples.sequences.iloc[train].tolist(),
+            "y": examples.y[train],
+            "groups": None if groups.isna().any() else groups.tolist(),
+            "weight": None if examples.weight is None else examples.weight[train],
+            "seed": seed,
+        }
+        if backbone:
+            network = _on_backbone(model, examples, backbone)
+            fit_head(network, **data)
+        else:
+            common = {key: value for key, value in examples.common().items() if key != "n_outputs"}
+            options = {key: value for key, value in model.items() if key not in ("network", *OF_HEADS)}
+            network = _named(SOLVED[model["network"]])(**data, **common, **options)
         cost.add(samples=len(train))
     cost.parameters = cost.trainable_parameters = sum(p.numel() for p in network.parameters())
     cost.write(output)
