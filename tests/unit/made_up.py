@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from seqlm.comparison import compare
-from seqlm.figure_arrays import tested_arrays
+from seqlm.figure_arrays import prediction_arrays
 
 MODELS = ["cnn", "gpt-full", "gpt-vocab4", "gpt-random"]
 NOISE = {"cnn": 0.2, "gpt-full": 1.0, "gpt-vocab4": 0.8, "gpt-random": 1.4}
@@ -152,13 +152,15 @@ def metric_table(cells, examples, dataset="tf_binding", target="track", classes=
 
 
 def loo_files(rng, folder, dataset="tf_binding", models=MODELS, n=12):
-    """Leave-one-out arrays of every model in a study's folder; the models read the motif the better the less noise they have."""
+    """Leave-one-out arrays of every model in a study's folder; less noise reads the motif better."""
     codes, _, known = windows(rng, n)
     folder = folder / "attributions" / dataset
     folder.mkdir(parents=True)
     for model in models:
-        scores = -1.0 * known * (0.5 + rng.random(known.shape)) * 0.1 + 0.03 * NOISE[model] * rng.normal(size=known.shape)
-        np.savez(folder / f"{model}.npz", id=np.array([f"w{i}" for i in range(n)]), codes=codes, known=known, scores=scores.astype(np.float32))
+        noise = 0.03 * NOISE[model] * rng.normal(size=known.shape)
+        scores = np.float32(noise - 0.1 * known * (0.5 + rng.random(known.shape)))
+        ids = np.array([f"w{i}" for i in range(n)])
+        np.savez(folder / f"{model}.npz", id=ids, codes=codes, known=known, scores=scores)
     return [folder / f"{model}.npz" for model in models]
 
 
@@ -175,7 +177,7 @@ def dataset_tables(rng, target="track", k=1, classes=("ant", "bee", "cow"), data
         "metrics": metric_table(cells, examples, dataset, target, names),
         "intervals": intervals.assign(dataset=dataset),
         "comparisons": comparisons.assign(dataset=dataset),
-        "arrays": tested_arrays(examples, folds, cells, target, names),
+        "arrays": prediction_arrays(examples, folds, cells, target, names),
     }
 
 

@@ -1,8 +1,8 @@
 """Is one model better than another? A paired bootstrap over groups of test examples.
 
-Every metric here is a function of sums over examples, so that each model, fold and seed is reduced once to sums per group,
-and two thousand resamplings of the groups are one matrix product. All models see the same resampled groups (paired),
-and a group counts the same in every fold that tests it.
+Every metric here is a function of sums over examples, so that each model, fold and seed is reduced once to sums per
+group, and two thousand resamplings of the groups are one matrix product. All models see the same resampled groups
+(paired), and a group counts the same in every fold that tests it.
 """
 
 import numpy as np
@@ -16,6 +16,11 @@ COMPARED = {
     "scalar": ("pearson", "spearman", "mse"),
     "class": ("accuracy", "f1_macro", "mcc", "log_loss"),
 }
+
+INTERVAL_COLUMNS = ["metric", "model", "value", "low", "high", "pooled", "pooled_low", "pooled_high", "folds", "seeds",
+                    "examples", "groups"]  # fmt: skip
+PAIR_COLUMNS = ["metric", "model_a", "model_b", "a", "b", "difference", "low", "high", "p_value", "p_holm", "better",
+                "verdict"]  # fmt: skip
 
 
 def compare(
@@ -51,11 +56,11 @@ def compare(
     Returns
     -------
     intervals : DataFrame
-        metric, model, value (mean over folds and seeds), low, high (95%), pooled, pooled_low, pooled_high (the metric over the
-        predictions of all folds together), folds, seeds, examples, groups.
+        metric, model, value (mean over folds and seeds), low, high (95%), pooled, pooled_low, pooled_high (the metric
+        over the predictions of all folds together), folds, seeds, examples, groups.
     comparisons : DataFrame
-        metric, model_a, model_b, a, b, difference (a - b), low, high, p_value (two-sided, not adjusted), p_holm (adjusted for
-        all pairs of the metric), better (the better model's name, or "neither"), verdict (one sentence).
+        metric, model_a, model_b, a, b, difference (a - b), low, high, p_value (two-sided, not adjusted), p_holm
+        (adjusted for all pairs of the metric), better (the better model's name, or "neither"), verdict (a sentence).
 
     Raises
     ------
@@ -98,23 +103,7 @@ def compare(
             _interval(metric, model, cells, score, len(examples), n_groups) for model, score in scores.items()
         ]
         comparisons += _pairs(metric, scores)
-    return pd.DataFrame(intervals), pd.DataFrame(comparisons, columns=PAIR_COLUMNS)
-
-
-PAIR_COLUMNS = [
-    "metric",
-    "model_a",
-    "model_b",
-    "a",
-    "b",
-    "difference",
-    "low",
-    "high",
-    "p_value",
-    "p_holm",
-    "better",
-    "verdict",
-]
+    return pd.DataFrame(intervals, columns=INTERVAL_COLUMNS), pd.DataFrame(comparisons, columns=PAIR_COLUMNS)
 
 
 def _models(cells):
@@ -153,7 +142,8 @@ def _aligned(frame, expected, examples, part, target, classes, place):
         example = sorted(missing or extra)[0]
         raise InputError(
             place,
-            f"tested on other examples than the folds table says ({len(missing)} missing, {len(extra)} extra, such as {example!r})",
+            f"tested on other examples than the folds table says ({len(missing)} missing, {len(extra)} extra, "
+            f"such as {example!r})",
             "compare only models predicted with the same folds.tsv",
         )
     ids = expected[expected.isin(examples.index)]
@@ -295,7 +285,7 @@ def _nanmean(values, axis=0):
 
 
 def _scores(metric, sums, weights):
-    """One model: (value, its replicates), by mean over folds and pooled; `sums` maps (fold, seed) to (groups, quantities)."""
+    """One model's value and replicates, by mean over folds and pooled; `sums`: (fold, seed) -> (groups, quantities)."""
     finish = FINISH[metric]
     sample = {cell: weights @ s for cell, s in sums.items()}
     value = float(_nanmean(np.array([finish(s.sum(0)) for s in sums.values()])))
@@ -342,7 +332,8 @@ def _pairs(metric, scores):
             tail = min((known <= 0).sum(), (known >= 0).sum()) if len(known) else np.nan
             rows.append({
                 "metric": metric, "model_a": a, "model_b": b, "a": scores[a]["value"], "b": scores[b]["value"],
-                "difference": difference, "low": low, "high": high, "p_value": min(1.0, 2 * (tail + 1) / (len(known) + 1)),
+                "difference": difference, "low": low, "high": high,
+                "p_value": min(1.0, 2 * (tail + 1) / (len(known) + 1)),
             })  # fmt: skip
     for row, adjusted in zip(rows, _holm([row["p_value"] for row in rows]), strict=True):
         row["p_holm"] = adjusted

@@ -10,7 +10,7 @@ from seqlm.metrics import class_codes
 from seqlm.tables import place_of, read_scores
 
 
-def tested_arrays(examples, folds, predictions, target, classes=None, n=3):
+def prediction_arrays(examples, folds, predictions, target, classes=None, n=3):
     """Observed and predicted values of test examples, predictions averaged over seeds.
 
     Parameters
@@ -23,8 +23,8 @@ def tested_arrays(examples, folds, predictions, target, classes=None, n=3):
     Returns
     -------
     dict of arrays
-        target, id (k,), models (m,), and: track: observed (k, L) padded with nan, prediction (m, k, L); scalar: observed (k,),
-        prediction (m, k); class: classes (c,), observed (k,) codes, prediction (m, k, c).
+        target, id (k,), models (m,), and: track: observed (k, L) padded with nan, prediction (m, k, L); scalar:
+        observed (k,), prediction (m, k); class: classes (c,), observed (k,) codes, prediction (m, k, c).
     """
     tested = folds[folds["part"] == "test"].sort_values("fold", kind="stable").drop_duplicates("id")
     examples = examples.drop_duplicates("id").set_index("id").loc[tested["id"]]
@@ -84,7 +84,7 @@ def _block(values, length):
 
 
 def loo_examples(paths, n=2, margin=20):
-    """The few windows that the leave-one-out figure draws, taken evenly from those with a motif, never by how good they look.
+    """The few windows that the leave-one-out figure draws, taken evenly from those with a motif.
 
     Returns
     -------

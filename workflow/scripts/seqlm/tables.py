@@ -1,7 +1,8 @@
 """The tidy tables of a study: collected from the files of its jobs, checked to hold the full grid exactly once.
 
-Which model, fold and seed a file belongs to is read from its place (``models/<dataset>/<model>/fold<k>/seed<s>/history.tsv``,
-``backbones/<backbone>/cost.json``); the grid says what must be there.
+Which model, fold and seed a file belongs to is read from its place
+(``models/<dataset>/<model>/fold<k>/seed<s>/history.tsv``, ``backbones/<backbone>/cost.json``); the grid says what must
+be there.
 """
 
 import json
@@ -21,9 +22,9 @@ METRIC_COLUMNS = [*CELL, "part", "metric", "value"]
 COST_COLUMNS = [*CELL, "stage", "quantity", "value", "unit", "device"]
 HISTORY_COLUMNS = [*CELL, "epoch", "step", "part", "metric", "value"]
 UNITS = {
-    "seconds": "s", "samples": "samples", "tokens": "tokens", "samples_per_second": "samples/s", "tokens_per_second": "tokens/s",
-    "peak_memory_bytes": "bytes", "parameters": "parameters", "trainable_parameters": "parameters", "threads": "threads",
-    "epochs": "epochs", "steps": "steps",
+    "seconds": "s", "seconds_to_best": "s", "samples": "samples", "tokens": "tokens", "samples_per_second": "samples/s",
+    "tokens_per_second": "tokens/s", "peak_memory_bytes": "bytes", "parameters": "parameters",
+    "trainable_parameters": "parameters", "threads": "threads", "epochs": "epochs", "steps": "steps",
 }  # fmt: skip
 
 _CELL_PLACE = re.compile(
@@ -95,6 +96,19 @@ def read_arrays(path):
             return {name: content[name] for name in content.files}
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read as arrays ({error})", "run the study's metrics target again") from None
+
+
+def read_predictions(paths):
+    """Prediction tables one at a time: yields (model, fold, seed, DataFrame), as comparisons take them."""
+    for path in paths:
+        place = place_of(path)
+        yield place["model"], place["fold"], place["seed"], read_table(path, ["id", "prediction"])
+
+
+def join_tables(paths, columns):
+    """Concatenate TSVs that have `columns` (empty when there are none)."""
+    frames = [read_table(path, columns, empty=True) for path in paths]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 def read_json(path):
@@ -179,13 +193,11 @@ def _cells(cells, most=3):
 
 
 def collect_costs(paths, where="tables/costs.tsv"):
-    """costs.tsv: every number of every stage in cost.json files (one stage, or ``{"stages": [...]}``, or a list of stages)."""
+    """costs.tsv: every number of every stage in cost.json files (one stage each, or a list of stages)."""
     rows = []
     for path in paths:
         content = read_json(path)
-        stages = content if isinstance(content, list) else content.get("stages", [content])
-        stages = [{"stage": name, **values} for name, values in stages.items()] if isinstance(stages, dict) else stages
-        for stage in stages:
+        for stage in content if isinstance(content, list) else [content]:
             if "stage" not in stage:
                 raise InputError(path, "names no stage", "delete it and run the job again")
             for quantity, value in stage.items():
@@ -233,47 +245,56 @@ def _numbers(content, prefix=""):
             yield prefix + name, value
 
 
-def collect_data(examples, folds):
+def collect_data(paths):
     """data.tsv: how many examples and groups each part has, and what leaks between training and the other parts.
 
     Parameters
     ----------
-    examples, folds : dict
-        dataset -> its examples (columns id, sequence, target, group) and folds tables.
+    paths : list of path
+        ``datasets/<dataset>/examples.parquet``, each with folds.tsv beside it.
 
     Returns
     -------
     DataFrame
-        dataset, fold, part, measure, value. Measures: examples, labelled, groups, letters; for validation and test also
-        shared_groups (groups that training has too) and shared_sequences (sequences that training has letter by letter).
+        dataset, fold, part, measure, value (see `count_parts`).
     """
+    frames = []
+    for path in map(Path, paths):
+        examples = read_table(path, ["id", "sequence", "target"])
+        folds = pd.read_csv(path.with_name("folds.tsv"), sep="\t", dtype={"id": str}, na_filter=False)
+        frames.append(count_parts(examples, folds).assign(dataset=path.parent.name))
+    columns = ["dataset", "fold", "part", "measure", "value"]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+
+
+def count_parts(examples, folds):
+    """Counts of one dataset: DataFrame of fold, part, measure, value.
+
+    Measures: examples, labelled, groups, letters; for validation and test also shared_groups (groups that training has
+    too) and shared_sequences (examples whose sequence training has letter by letter).
+    """
+    examples = examples.set_index("id")
+    group = pd.Series(examples.index, examples.index, dtype=object)
+    if "group" in examples:
+        group = examples["group"].astype(object).where(examples["group"].notna(), group)
     rows = []
-    for dataset, table in examples.items():
-        table = table.set_index("id")
-        group = (
-            table["group"].astype(object).where(table["group"].notna(), table.index)
-            if "group" in table
-            else table.index.to_series()
-        )
-        for fold, places in folds[dataset].groupby("fold"):
-            ids = {part: own["id"] for part, own in places.groupby("part")}
-            seen = ids.get("train", pd.Series(dtype=str))
-            seen_groups, seen_sequences = set(group[seen]), set(table["sequence"][seen])
-            for part, own in ids.items():
-                values = {
-                    "examples": len(own),
-                    "labelled": int(table["target"][own].notna().sum()),
-                    "groups": group[own].nunique(),
-                    "letters": int(table["sequence"][own].str.len().sum()),
-                }
-                if part != "train":
-                    values["shared_groups"] = int(group[own].drop_duplicates().isin(seen_groups).sum())
-                    values["shared_sequences"] = int(table["sequence"][own].isin(seen_sequences).sum())
-                rows += [
-                    {"dataset": dataset, "fold": fold, "part": part, "measure": k, "value": v}
-                    for k, v in values.items()
-                ]
-    return pd.DataFrame(rows, columns=["dataset", "fold", "part", "measure", "value"])
+    for fold, places in folds.groupby("fold"):
+        ids = {part: own["id"] for part, own in places.groupby("part")}
+        seen = ids.get("train", pd.Series(dtype=str))
+        seen_groups, seen_sequences = set(group[seen]), set(examples["sequence"][seen])
+        for part, own in ids.items():
+            sequences, groups = examples["sequence"][own], group[own]
+            values = {
+                "examples": len(own),
+                "labelled": int(examples["target"][own].notna().sum()),
+                "groups": groups.nunique(),
+                "letters": int(sequences.str.len().sum()),
+            }
+            if part != "train":
+                values["shared_groups"] = int(groups.drop_duplicates().isin(seen_groups).sum())
+                values["shared_sequences"] = int(sequences.isin(seen_sequences).sum())
+            rows += [{"fold": fold, "part": part, "measure": k, "value": v} for k, v in values.items()]
+    return pd.DataFrame(rows)
 
 
 def cost_totals(costs, kinds):
@@ -339,8 +360,9 @@ def read_scores(path):
 def collect_loo(paths):
     """loo.tsv: how well leave-one-out scores find the known motif bases.
 
-    Average precision over all real bases of all scored windows: of ``-loo`` (removing a base that supports the prediction
-    lowers it) and of ``|loo|``; ``chance`` is the share of motif bases. Models without known bases are left out.
+    Average precision over all real bases of all scored windows: of ``-loo`` (leaving out a base that supports the
+    prediction lowers it) and of ``|loo|``; ``chance`` is the share of motif bases. Models without known bases are left
+    out.
 
     Returns
     -------

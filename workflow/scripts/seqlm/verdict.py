@@ -1,16 +1,17 @@
-"""The study's question answered in sentences: does the language model beat the CNN, by how much, at what cost, and did pretraining help?"""
+"""The study's question answered in sentences: does the language model beat the CNN, and did pretraining help?"""
 
 import math
 
 from seqlm.metrics import LOWER_IS_BETTER
 
 NAMES = {
-    "pearson": "R", "spearman": "Spearman R", "mse": "mean squared error", "r2": "R²", "auprc": "AUPRC", "accuracy": "accuracy",
-    "f1_macro": "macro F1", "mcc": "MCC", "auroc": "AUROC", "log_loss": "log loss", "ece": "calibration error",
+    "pearson": "R", "spearman": "Spearman R", "mse": "mean squared error", "r2": "R²", "auprc": "AUPRC",
+    "accuracy": "accuracy", "f1_macro": "macro F1", "mcc": "MCC", "auroc": "AUROC", "log_loss": "log loss",
+    "ece": "calibration error",
 }  # fmt: skip
 
-LANGUAGE, CONTROL, ENSEMBLE = "language model", "untrained control", "ensemble"
-NETWORKS = {"cnn": "CNN", "saluki": "Saluki network", "kmer": "k-mer baseline", "linear": "linear baseline", "ensemble": ENSEMBLE}  # fmt: skip
+LANGUAGE, CONTROL = "language model", "untrained control"
+NETWORKS = {"cnn": "CNN", "saluki": "Saluki network", "kmer": "k-mer baseline", "linear": "linear baseline"}
 
 
 def model_kinds(config):
@@ -19,8 +20,8 @@ def model_kinds(config):
     Returns
     -------
     dict
-        name -> {"kind": words for a reader, "backbone": name or None, "twin": name or None}. A backbone of no steps is an
-        untrained control; its twin is the language model that differs from it in nothing but the pretraining.
+        name -> {"kind": words for a reader, "backbone": name or None, "twin": name or None}. A backbone of no steps is
+        an untrained control; its twin is the language model that differs from it in nothing but the pretraining.
     """
     models, backbones = config.get("models") or {}, config.get("backbones") or {}
     kinds = {}
@@ -79,7 +80,7 @@ def verdict(intervals, comparisons, totals, kinds):
     for model in table.index:  # best first, so the first of a kind is its best
         of_kind.setdefault(kinds.get(model, {}).get("kind", "model"), []).append(model)
     language = of_kind.get(LANGUAGE, [None])[0]
-    rivals = [model for model in table.index if kinds.get(model, {}).get("kind") not in (LANGUAGE, CONTROL, ENSEMBLE)]
+    rivals = [model for model in table.index if kinds.get(model, {}).get("kind") not in (LANGUAGE, CONTROL)]
     sentences = []
     if language and rivals:
         rival = of_kind.get("CNN", rivals)[0]
@@ -96,9 +97,11 @@ def verdict(intervals, comparisons, totals, kinds):
             "Whether pretraining itself helped is not known: the study has no untrained backbone as control."
         )
     best = table.iloc[0]
-    score = f"{NAMES.get(metric, metric)} {number(best['value'])} (95% interval {number(best['low'])} to {number(best['high'])})"
+    interval = f"95% interval {number(best['low'])} to {number(best['high'])}"
+    score = f"{NAMES.get(metric, metric)} {number(best['value'])} ({interval})"
     sentences.append(
-        f"Best overall: {table.index[0]} with {score}, on {best['examples']:,} held-out examples in {best['groups']:,} groups."
+        f"Best overall: {table.index[0]} with {score}, on {best['examples']:,} held-out examples "
+        f"in {best['groups']:,} groups."
     )
     return sentences
 
@@ -113,28 +116,26 @@ def _pair(pairs, a, b):
     return row["b"], row["a"], -row["difference"], -row["high"], -row["low"]
 
 
-def _duel(language, rival, metric, pairs, kinds):
-    own, other, difference, low, high = _pair(pairs, language, rival)
+def _advantage(pairs, metric, a, b):
+    """What a has over b, larger is better: (-1, 0 or 1 for the clear winner, words with both values and the interval)."""
+    own, other, difference, low, high = _pair(pairs, a, b)
     if metric in LOWER_IS_BETTER:
         difference, low, high = -difference, -high, -low
-    answer = "Yes" if low > 0 else "No" if high < 0 else "No difference shown"
-    verb = "beats" if low > 0 else "does worse than" if high < 0 else "is not told apart from"
+    clear = 1 if low > 0 else -1 if high < 0 else 0
+    # Where the sign is certain the words "better" and "worse" carry it, and the interval is of the size.
+    limits = sorted([abs(low), abs(high)]) if clear else [low, high]
+    span = f"95% interval {number(limits[0])} to {number(limits[1])}"
+    size = f"{'better' if difference >= 0 else 'worse'} by {number(abs(difference))}"
+    return clear, f"{NAMES.get(metric, metric)} {number(own)} against {number(other)}, {size} ({span})"
+
+
+def _duel(language, rival, metric, pairs, kinds):
+    clear, words = _advantage(pairs, metric, language, rival)
+    answer = {1: "Yes", 0: "No difference shown", -1: "No"}[clear]
+    verb = {1: "beats", 0: "is not told apart from", -1: "does worse than"}[clear]
     kind = kinds[rival]["kind"]
-    rival_words = f"the {kind}" if kind.lower() == rival.lower() else f"the {kind} {rival}"
-    return (
-        f"{answer}: the best language model ({language}) {verb} {rival_words}: {NAMES.get(metric, metric)} {number(own)} against "
-        f"{number(other)}, {'better' if difference >= 0 else 'worse'} by {number(abs(difference))} "
-        f"(95% interval {_span(low, high)})."
-    )
-
-
-def _span(low, high):
-    """Size of a difference with the sign taken off when it is the same on both sides."""
-    return (
-        f"{number(min(abs(low), abs(high)))} to {number(max(abs(low), abs(high)))}"
-        if low * high > 0
-        else f"{low:+.3f} to {high:+.3f}"
-    )
+    rival = f"the {kind}" if kind.lower() == rival.lower() else f"the {kind} {rival}"
+    return f"{answer}: the best language model ({language}) {verb} {rival}: {words}."
 
 
 def _cost(language, rival, totals):
@@ -144,24 +145,16 @@ def _cost(language, rival, totals):
     own, other = totals[language], totals[rival]
     ratio = own / other
     words = f"{ratio:.1f} times the training time" if ratio >= 1 else f"{1 / ratio:.1f} times less training time"
-    return f"Cost: {language} took {duration(own)} to train, its pretraining included, against {duration(other)} for {rival}: {words}."
+    return (
+        f"Cost: {language} took {duration(own)} to train, its pretraining included, against {duration(other)} "
+        f"for {rival}: {words}."
+    )
 
 
 def _pretraining(language, control, metric, pairs):
-    own, other, difference, low, high = _pair(pairs, language, control)
-    if metric in LOWER_IS_BETTER:
-        difference, low, high = -difference, -high, -low
-    answer = (
-        "Pretraining helped"
-        if low > 0
-        else "Pretraining did harm"
-        if high < 0
-        else "Pretraining made no difference that shows"
-    )
-    return (
-        f"{answer}: {language} reaches {NAMES.get(metric, metric)} {number(own)} and {control}, whose backbone was never trained, "
-        f"{number(other)} ({'better' if difference >= 0 else 'worse'} by {number(abs(difference))}, 95% interval {_span(low, high)})."
-    )
+    clear, words = _advantage(pairs, metric, language, control)
+    answer = {1: "helped", 0: "made no difference that shows", -1: "did harm"}[clear]
+    return f"Pretraining {answer}: {language} against {control}, whose backbone was never trained: {words}."
 
 
 def number(value, digits=3):

@@ -64,7 +64,7 @@ def _matrix(axes, values, shades, write):
 
 
 def draw_reliability(examples, outputs, dataset, names=None, bins=10):
-    """Confidence against accuracy of each model, with its expected calibration error (15 bins), and how often each confidence occurs.
+    """Confidence against accuracy with expected calibration error (15 bins), and how often each confidence occurs.
 
     Parameters
     ----------

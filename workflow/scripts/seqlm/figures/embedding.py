@@ -6,7 +6,7 @@ from seqlm.figures.style import PALETTE, drawing, some
 
 
 def draw_umap(table, outputs, title="", panel="panel"):
-    """Dots coloured by label; one panel for each value of the column `panel` where there is one (pretrained beside fine-tuned).
+    """Dots coloured by label; one panel for each value of the column `panel` (pretrained beside fine-tuned).
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ def draw_umap(table, outputs, title="", panel="panel"):
             codes = own["label"].astype(str).map(labels.index).to_numpy()
             # Mixed order, so that no label lies on top of all others.
             order = np.random.default_rng(0).permutation(len(own))
-            axes.scatter(own["x"].to_numpy()[order], own["y"].to_numpy()[order], c=[PALETTE[k % len(PALETTE)] for k in codes[order]],
+            x, y = own["x"].to_numpy()[order], own["y"].to_numpy()[order]
+            axes.scatter(x, y, c=[PALETTE[k % len(PALETTE)] for k in codes[order]],
                          s=14 if len(own) < 3000 else 6, alpha=0.75, linewidths=0, rasterized=True)  # fmt: skip
             axes.set_title(title if name is None else str(name))
             axes.set(xlabel="UMAP 1", xticks=[], yticks=[])

@@ -3,18 +3,17 @@
 import numpy as np
 
 from seqlm.figures.bars import time_bars
-from seqlm.figures.style import FAINT, drawing, looks, memory, ordered, short, some
-
-CONTROL_NOTE = "untrained"
+from seqlm.figures.style import FAINT, drawing, looks, memory, ordered, short, some, wrap
 
 
 def draw_loss(history, language, outputs, backbone=None, names=None):
-    """Loss of one backbone, or of all in one figure: nats per token, and bits per base beside an order-k Markov baseline.
+    """Loss of one backbone, or of all in one figure: nats per token, and bits per base beside an order-k Markov model.
 
     Parameters
     ----------
     history : DataFrame
-        history.tsv; its rows with dataset ``pretraining`` are drawn.
+        history.tsv; its rows with dataset ``pretraining`` are drawn. Rows of the metric ``bits_per_base`` become
+        curves; without any, the final values of `language` are drawn as bars.
     language : DataFrame
         language.tsv: backbone, measure, value.
     outputs : list of path
@@ -25,104 +24,95 @@ def draw_loss(history, language, outputs, backbone=None, names=None):
     """
     history = history[history["dataset"] == "pretraining"]
     if backbone is not None:
-        history = history[history["model"] == backbone]
+        history, language = history[history["model"] == backbone], language[language["backbone"] == backbone]
     some(history, f"loss curves of {backbone or 'the backbones'}")
     drawn = ordered(history["model"], names)
     look = looks(names or drawn)
     with drawing(outputs, 12.5, 5.4) as figure:
         nats, bits = figure.subplots(1, 2)
         for name in drawn:
-            own, colour = history[history["model"] == name], look.get(name, {"color": "#444444"})["color"]
+            own, colour = history[history["model"] == name], look[name]["color"]
             _curve(nats, own, "train", "loss", color=colour, linestyle=":", linewidth=1.8)
             _curve(nats, own, "validation", "loss", color=colour, marker="o", markersize=4.5, label=name)
-            _bits(bits, own, language[language["backbone"] == name], name, colour)
-        _markov(bits, language[language["backbone"].isin(drawn)], drawn)
-        nats.set(xlabel="optimiser step", ylabel="loss (nats per token)", title="Loss: comparable only within a vocabulary"
-                 if len(drawn) > 1 else f"{drawn[0]}: loss")  # fmt: skip
-        bits.set(
-            xlabel="optimiser step",
-            ylabel="bits per base (held-out A, C, G, T)",
-            title="Bits per base: lower is better",
-        )
         nats.plot([], [], color=FAINT, linestyle=":", label="training")
         nats.plot([], [], color=FAINT, marker="o", markersize=4.5, label="validation")
         nats.legend(loc="best")
-        _end_labels_room(bits)
+        title = "Loss (comparable within a vocabulary only)" if len(drawn) > 1 else f"{drawn[0]}: loss"
+        nats.set(xlabel="optimiser step", ylabel="loss (nats per token)", title=title)
+        _draw_bits(bits, history, language, drawn, look, names)
 
 
 def _curve(axes, history, part, metric, **look):
     own = history[(history["part"] == part) & (history["metric"] == metric)].sort_values("step")
-    if len(own):
-        axes.plot(own["step"], own["value"], **look)
-    return len(own) > 0
+    axes.plot(own["step"], own["value"], **look)
 
 
-def _measure(language, *names):
-    for name in names:
-        found = language.loc[language["measure"] == name, "value"]
-        if len(found):
-            return float(found.iloc[0])
-    return np.nan
+def _draw_bits(axes, history, language, drawn, look, names):
+    axes.set_title("Bits per base: lower is better")
+    curves = history[(history["metric"] == "bits_per_base") & (history["part"] == "validation")]
+    if len(curves):
+        for name in ordered(curves["model"], drawn):
+            own = curves[curves["model"] == name]
+            last = own.sort_values("step")["value"].iloc[-1]
+            _curve(axes, own, "validation", "bits_per_base", color=look[name]["color"], marker="o", markersize=4.5,
+                   label=f"{name}  {last:.3f}")  # fmt: skip
+        for label, value, line in _references(language):
+            axes.axhline(value, linewidth=1.6, label=label, **line)
+        axes.set(xlabel="optimiser step", ylabel="bits per held-out base")
+        axes.legend(loc="best")
+        return
+    final = language[language["measure"] == "bits_per_base"].set_index("backbone")["value"]
+    shown = ordered(final.index, names or drawn)
+    places = np.arange(len(shown))[::-1]
+    for place, name in zip(places, shown, strict=True):
+        colour = look.get(name, {"color": "#555555"})["color"]
+        axes.barh(place, final[name], color=colour, height=0.5)
+        axes.annotate(f"{final[name]:.3f}", (0, place), xycoords=("axes fraction", "data"), xytext=(8, 0),
+                      color="white", textcoords="offset points", va="center", fontweight="bold")  # fmt: skip
+    references = _references(language)
+    for label, value, line in references:
+        axes.axvline(value, linewidth=1.8, label=label, **line)
+    values = [*final, *(value for _, value, _ in references)]
+    # Differences of a few hundredths of a bit matter, so the axis does not start at zero, and says so.
+    margin = max(0.02, 0.6 * (max(values) - min(values)))
+    axes.set_xlim(min(values) - margin, max(values) + 0.15 * margin)
+    axes.set_yticks(places, [wrap(name) for name in shown])
+    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("bits per held-out base (axis cut)")
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=len(references))
 
 
-def _bits(axes, history, language, name, colour):
-    """Bits per base while training where the history has them, and the final value as a labelled point."""
-    _curve(axes, history, "validation", "bits_per_base", color=colour)
-    final = _measure(language, "bits_per_base")
-    if np.isfinite(final):
-        step = history["step"].max()
-        axes.plot([step], [final], marker="o", markersize=9, color=colour, clip_on=False, zorder=3)
-        axes.annotate(f"{name}  {final:.3f}", (step, final), xytext=(10, 0), textcoords="offset points", va="center", color=colour,
-                      fontweight="bold", annotation_clip=False, gid="end label")  # fmt: skip
-
-
-def _markov(axes, language, drawn):
-    """The order-k Markov model of the same held-out bases, and 2 bits, which is guessing."""
-    seen = []
-    for name in drawn:
-        own = language[language["backbone"] == name]
-        value = _measure(own, "markov_bits_per_base")
-        if np.isfinite(value) and not any(abs(value - other) < 5e-4 for other in seen):
-            order = _measure(own, "markov_order")
-            label = (
-                f"order-{order:.0f} Markov model  {value:.3f}" if np.isfinite(order) else f"Markov model  {value:.3f}"
-            )
-            axes.axhline(value, color="#444444", linestyle="--", linewidth=1.6, label=label)
-            seen.append(value)
-    axes.axhline(2, color=FAINT, linestyle=":", linewidth=1.6, label="guessing: 2 bits")
-    axes.legend(loc="best")
-
-
-def _end_labels_room(axes):
-    """Keep the labels at the ends of curves apart from each other and inside the axes."""
-    labels = sorted((text for text in axes.texts if text.get_gid() == "end label"), key=lambda text: text.xy[1])
-    low, high = axes.get_ylim()
-    step = (high - low) * 0.06
-    last = -np.inf
-    left, right = axes.get_xlim()
-    for text in labels:
-        value = max(text.xy[1], last + step)
-        text.set_position((10, (value - text.xy[1]) / (high - low) * 270))
-        last = value
-    if labels:
-        axes.set_xlim(left, right + 0.5 * (right - left))
+def _references(language):
+    """Lines to measure against: (label, bits, look) of each Markov model, and of guessing."""
+    found = {}
+    for name, own in language.groupby("backbone", sort=False):
+        values = own.set_index("measure")["value"]
+        bits = values.get("markov_bits_per_base", np.nan)
+        if np.isfinite(bits):
+            order = f"order-{values['markov_order']:.0f} " if "markov_order" in values else ""
+            found.setdefault((round(bits, 4), f"{order}Markov model"), []).append(name)
+    lines = []
+    for i, ((bits, label), backbones) in enumerate(found.items()):
+        whose = f" ({', '.join(backbones)})" if len(found) > 1 else ""
+        lines.append(
+            (f"{label}{whose}  {bits:.3f}", bits, {"color": "#333333", "linestyle": ("--", "-.", (0, (5, 1)))[i % 3]})
+        )
+    return [*lines, ("guessing: 2 bits", 2.0, {"color": FAINT, "linestyle": ":"})]
 
 
 def draw_pretraining_time(costs, outputs, names=None):
     """Seconds of each pretraining with samples/s, tokens/s and peak memory beside."""
     costs = costs[(costs["dataset"] == "pretraining") & (costs["stage"] == "pretrain")]
-    table = some(costs, "pretraining times").pivot_table(
-        index="model", columns="quantity", values="value", aggfunc="sum"
-    )
-    table = table[table["seconds"] > 0] if (table["seconds"] > 0).any() else table
+    table = some(costs, "pretraining times").pivot_table(index="model", columns="quantity", values="value")
+    if "samples_per_second" in table and table["samples_per_second"].notna().any():
+        table = table[table["samples_per_second"].notna()]  # a control that is never trained took no time
     drawn = ordered(table.index, names)
     look = looks(names or drawn)
     notes = [cost_note(table.loc[name]) for name in drawn]
     with drawing(outputs, 11, 1.7 + 0.95 * len(drawn)) as figure:
         axes = figure.subplots()
-        time_bars(
-            axes, drawn, {"pretrain": table.loc[drawn, "seconds"]}, notes, [look[name]["color"] for name in drawn]
-        )
+        time_bars(axes, drawn, {"pretrain": table.loc[drawn, "seconds"]}, notes, [look[n]["color"] for n in drawn])
         device = costs["device"].dropna()
         axes.set_title("Pretraining time" + (f" on {device.iloc[0]}" if len(device) and device.iloc[0] else ""))
 
@@ -132,9 +122,7 @@ def cost_note(row):
     seconds = row["seconds"]
     first = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     rates = [
-        f"{short(row[f'{what}_per_second'])} {what}/s"
-        for what in ("samples", "tokens")
-        if row.get(f"{what}_per_second", 0) > 0
+        f"{short(row[f'{w}_per_second'])} {w}/s" for w in ("samples", "tokens") if row.get(f"{w}_per_second", 0) > 0
     ]
     peak = [f"peak {memory(row['peak_memory_bytes'])}"] if row.get("peak_memory_bytes", 0) > 0 else []
     return f"{first} · {rates[0]}\n" + " · ".join(rates[1:] + peak) if rates else " · ".join([first, *peak])

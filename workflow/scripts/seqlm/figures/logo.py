@@ -68,7 +68,7 @@ def score_heights(codes, scores):
 
 
 def information(counts, pseudocount=0.8):
-    """Information content of a count matrix in bits: (length, 4) counts -> (length, 4) heights (Schneider & Stephens 1990)."""
+    """Information content in bits (Schneider & Stephens 1990): counts (length, 4) -> heights (length, 4)."""
     counts = np.asarray(counts, float) + pseudocount / 4
     share = counts / counts.sum(1, keepdims=True)
     return share * (2 + (share * np.log2(share)).sum(1, keepdims=True))

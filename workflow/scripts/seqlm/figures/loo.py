@@ -125,8 +125,8 @@ def _title(name):
 
 def _row_name(axes, name, colour, unit):
     axes.set_ylabel(unit, fontsize=11)
-    axes.annotate(name, (0, 0.5), xycoords="axes fraction", xytext=(-62, 0), textcoords="offset points", ha="right", va="center", color=colour,
-                  fontweight="bold", annotation_clip=False)  # fmt: skip
+    axes.annotate(name, (0, 0.5), xycoords="axes fraction", xytext=(-62, 0), textcoords="offset points", ha="right",
+                  va="center", color=colour, fontweight="bold", annotation_clip=False)  # fmt: skip
 
 
 def draw_loo_precision(loo, outputs, dataset, names=None):
@@ -168,7 +168,8 @@ def draw_loo_precision(loo, outputs, dataset, names=None):
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(
-            f"average precision against {int(table['motif_bases'].max()):,} known motif bases in {int(table['windows'].max()):,} windows"
+            f"average precision against {int(table['motif_bases'].max()):,} known motif bases "
+            f"in {int(table['windows'].max()):,} windows"
         )
         axes.set_title(f"{dataset}: does leave-one-out find the motif?")
 
@@ -190,8 +191,8 @@ def draw_regions(regions, outputs, dataset, names=None):
             own = table[table["model"] == name].set_index("region").reindex(order)
             error = np.abs(np.stack([own["mean"] - own["low"], own["high"] - own["mean"]]))
             shift = (i - (len(drawn) - 1) / 2) * width
-            axes.bar(np.arange(len(order)) + shift, own["mean"], width * 0.92, yerr=error, capsize=5, color=look[name]["color"], label=name,
-                     error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
+            axes.bar(np.arange(len(order)) + shift, own["mean"], width * 0.92, yerr=error, capsize=5,
+                     color=look[name]["color"], label=name, error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
         axes.axhline(0, color=FAINT, linewidth=1)
         axes.set_xticks(np.arange(len(order)), [wrap(region, 14) for region in order])
         axes.grid(axis="x", visible=False)

@@ -1,8 +1,8 @@
-"""How good the models are: with intervals, by fold, in pairs, and against what they cost."""
+"""How good the models are: with intervals, in pairs, and by fold."""
 
 import numpy as np
 
-from seqlm.figures.style import FAINT, INK, axis_name, drawing, looks, ordered, some, time_unit, wrap
+from seqlm.figures.style import FAINT, INK, axis_name, drawing, looks, ordered, some, wrap
 from seqlm.metrics import LOWER_IS_BETTER
 
 
@@ -173,80 +173,3 @@ def _mean_bar(axes, place, width, own, colour, intervals, dataset, metric, name)
             mean, error = row["value"], [[max(0, row["value"] - row["low"])], [max(0, row["high"] - row["value"])]]
     axes.bar(place, mean, width * 0.92, color=colour, alpha=0.55, hatch="//", edgecolor="white", yerr=error, capsize=5,
              error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
-
-
-def draw_cost_performance(intervals, totals, history, outputs, dataset, metric=None, names=None):
-    """Cost against performance: time to quality while training (left), and where each model ends (right).
-
-    Time starts with the backbone's pretraining and its features (dashed, before the first epoch). Epochs are placed by their
-    recorded seconds, or evenly over the fit where the history has none.
-    """
-    intervals = some(intervals[intervals["dataset"] == dataset], f"performance of {dataset}")
-    totals = some(totals[totals["dataset"] == dataset], f"training times of {dataset}").set_index("model")
-    metric = _main_metric(intervals, metric)
-    table = intervals[intervals["metric"] == metric].set_index("model")
-    drawn = [name for name in ordered(table.index, names) if name in totals.index and totals.loc[name, "total"] > 0]
-    some(drawn, f"cost against performance of {dataset}")
-    look = looks(names or drawn)
-    history = history[(history["dataset"] == dataset) & (history["part"] == "validation")]
-    with drawing(outputs, 13, 5.8) as figure:
-        curves, ends = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        for name in drawn:
-            colour, cost = look[name]["color"], totals.loc[name]
-            for _, run in history[history["model"] == name].groupby(["fold", "seed"], dropna=False):
-                _time_to_quality(curves, run, cost, metric, colour)
-            row = table.loc[name]
-            error = [[max(0, row["value"] - row["low"])], [max(0, row["high"] - row["value"])]]
-            ends.errorbar(cost["total"], row["value"], yerr=error, color=colour, capsize=5, linewidth=2.2, zorder=2)
-            ends.plot(cost["total"], row["value"], marker=look[name]["marker"], markersize=12, color=colour, markeredgecolor="white", linestyle="none",
-                      label=name)  # fmt: skip
-        for axes in (curves, ends):
-            axes.set_xscale("log")
-            _plain_times(axes)
-        curves.set(
-            xlabel="time since the start, pretraining included",
-            ylabel=f"{axis_name(metric)} on validation data",
-            title="Time to quality",
-        )
-        ends.set(
-            xlabel="total training time", ylabel=f"{axis_name(metric)} on test data", title="Cost against performance"
-        )
-        figure.legend(
-            loc="outside lower center",
-            ncols=min(6, len(drawn)),
-            title=f"{dataset} · dashed: pretraining and features, before the first epoch",
-        )
-
-
-def _time_to_quality(axes, run, cost, metric, colour):
-    own = run[run["metric"] == metric].sort_values("epoch")
-    if not len(own) or not cost["fit"] > 0:
-        return
-    clock = run[run["metric"] == "seconds"].set_index("epoch")["value"]
-    start = cost["pretrain"] + cost["features"]
-    elapsed = (
-        clock.reindex(own["epoch"]).to_numpy()
-        if len(clock)
-        else (own["epoch"] / own["epoch"].max()).to_numpy() * cost["fit"]
-    )
-    axes.plot(start + elapsed, own["value"], color=colour, linewidth=1.8, alpha=0.9)
-    if start > 0:
-        axes.plot(
-            [start, start + elapsed[0]],
-            [own["value"].iloc[0]] * 2,
-            color=colour,
-            linestyle="--",
-            linewidth=1.4,
-            alpha=0.8,
-        )
-
-
-def _plain_times(axes):
-    """Few ticks, in the words of a clock."""
-    low, high = axes.get_xlim()
-    every = [0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 10 * 3600, 30 * 3600, 100 * 3600]
-    ticks = [tick for tick in every if low <= tick <= high]
-    if len(ticks) < 2:
-        ticks = [low * (high / low) ** share for share in (0.1, 0.5, 0.9)]
-    axes.set_xticks(ticks, [f"{tick / time_unit(tick)[0]:.3g} {time_unit(tick)[1]}" for tick in ticks])
-    axes.minorticks_off()

@@ -15,8 +15,9 @@ BASE_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 INK, FAINT, SHADE = "#222222", "#8A8A8A", "#F0E442"
 
 AXIS_NAMES = {
-    "pearson": "Pearson R", "spearman": "Spearman R", "mse": "mean squared error", "r2": "R²", "auprc": "area under precision-recall",
-    "accuracy": "accuracy", "f1_macro": "macro F1", "mcc": "Matthews correlation", "auroc": "area under ROC", "log_loss": "log loss (nats)",
+    "pearson": "Pearson R", "spearman": "Spearman R", "mse": "mean squared error", "r2": "R²",
+    "auprc": "area under precision-recall", "accuracy": "accuracy", "f1_macro": "macro F1",
+    "mcc": "Matthews correlation", "auroc": "area under ROC", "log_loss": "log loss (nats)",
     "ece": "expected calibration error", "loss": "loss",
 }  # fmt: skip
 
@@ -26,7 +27,8 @@ STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.linewidth": 1.0,
     "axes.axisbelow": True, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "text.color": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False, "lines.linewidth": 2.2,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": "seqlm", "figure.constrained_layout.h_pad": 0.09,
+    "figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": "seqlm",
+    "figure.constrained_layout.h_pad": 0.09,
     "figure.constrained_layout.w_pad": 0.09,
 }  # fmt: skip
 

@@ -63,7 +63,7 @@ def draw_scatter(examples, outputs, dataset, names=None, unit=""):
     """
     found = _models(examples, f"predicted against observed of {dataset}")
     drawn = ordered(found, names)
-    columns = min(3, len(drawn))
+    columns = 2 if len(drawn) == 4 else min(3, len(drawn))
     rows = -(-len(drawn) // columns)
     observed = np.asarray(examples["observed"], float)
     with drawing(outputs, 4.6 * columns + 1.0, 4.5 * rows + 0.4) as figure:
@@ -88,7 +88,8 @@ def draw_scatter(examples, outputs, dataset, names=None, unit=""):
             )
             axes.plot([low, high], [low, high], color=FAINT, linestyle="--", linewidth=1.4)
             axes.set_title(name)
-            axes.text(0.04, 0.96, f"r = {pearson(x, y):.3f}\nρ = {spearman(x, y):.3f}\nn = {len(x):,}", transform=axes.transAxes, va="top", color=INK,
+            note = f"r = {pearson(x, y):.3f}\nρ = {spearman(x, y):.3f}\nn = {len(x):,}"
+            axes.text(0.04, 0.96, note, transform=axes.transAxes, va="top", color=INK,
                       bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2})  # fmt: skip
             axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
             axes.set_aspect("equal")

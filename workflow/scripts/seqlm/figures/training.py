@@ -1,6 +1,7 @@
 """Training of models on a dataset: curves with the best epoch marked, and what the training cost."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from seqlm.figures.bars import stage_legend, time_bars
 from seqlm.figures.style import axis_name, drawing, looks, memory, ordered, short, some
@@ -27,6 +28,7 @@ def draw_training(history, outputs, dataset, model=None, metric="pearson", names
             best = _best_epochs(own, metric)
             top.set_title(name)
             bottom.set_xlabel("epoch")
+            bottom.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if len(best):
                 middle = f"{best.min():.0f}" if best.min() == best.max() else f"{best.min():.0f}–{best.max():.0f}"
                 bottom.text(
@@ -84,7 +86,7 @@ def _best_epochs(history, metric):
 
 
 def draw_fit_time(totals, outputs, dataset, names=None):
-    """Training time of each model of a dataset: fitting, features and the backbone's pretraining; rates and memory beside.
+    """Training time of each model of a dataset: fitting, features, the backbone's pretraining; rates and memory beside.
 
     Parameters
     ----------

@@ -1,0 +1,34 @@
+"""Collect the tidy tables of a study from the files of its jobs, and check that the full grid is there exactly once.
+
+Reads the folders of models and backbones (history.tsv, cost.json, bits_per_base.json), metrics and costs of
+predictions, leave-one-out arrays, comparisons and datasets. Writes the tables, and arrays of the windows that the
+leave-one-out figures draw.
+"""
+
+from pathlib import Path
+
+from seqlm import tables
+from seqlm.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+from seqlm.errors import one_line_errors
+from seqlm.figure_arrays import loo_examples
+
+
+def main(snakemake):
+    given, out, params = snakemake.input, snakemake.output, snakemake.params
+    folders = [Path(folder) for folder in [*given.get("backbones", []), *given.models]]
+    inside = {name: [f for folder in folders for f in sorted(folder.glob(name))] for name in
+              ("history.tsv", "*cost.json", "bits_per_base.json")}  # fmt: skip
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        tables.write_table(tables.collect_metrics(given.metrics, params.grid, params.targets), out.metrics)
+        tables.write_table(tables.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
+        tables.write_table(tables.collect_history(inside["history.tsv"]), out.history)
+        tables.write_table(tables.collect_language(inside["bits_per_base.json"]), out.language)
+        tables.write_table(tables.join_tables(given.intervals, ["dataset", *INTERVAL_COLUMNS]), out.intervals)
+        tables.write_table(tables.join_tables(given.comparisons, ["dataset", *PAIR_COLUMNS]), out.comparisons)
+        tables.write_table(tables.collect_data(given.examples), out.data)
+        tables.write_table(tables.collect_loo(given.get("loo", [])), out.loo)
+        tables.write_arrays(loo_examples(given.get("loo", [])), out.loo_examples)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,34 @@
+"""Compare all models of a dataset by a paired bootstrap over groups of test examples.
+
+Reads the predictions of every model, fold and seed, and the dataset. Writes comparisons and intervals (TSV) and the
+small arrays that figures of predictions are drawn from.
+"""
+
+from pathlib import Path
+
+from seqlm.comparison import compare
+from seqlm.datasets import load_dataset
+from seqlm.errors import one_line_errors
+from seqlm.figure_arrays import prediction_arrays
+from seqlm.tables import read_predictions, write_arrays, write_table
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        data = load_dataset(Path(snakemake.input.examples).parent)
+        name, target, classes = (data.summary.get(key) for key in ("dataset", "target", "classes"))
+        common = {"target": target, "classes": classes}
+        intervals, comparisons = compare(
+            data.examples, data.folds, read_predictions(snakemake.input.predictions), **common,
+            replicates=snakemake.params.replicates, seed=snakemake.params.seed, where=f"comparison of {name}",
+        )  # fmt: skip
+        intervals.insert(0, "dataset", name)
+        comparisons.insert(0, "dataset", name)
+        write_table(intervals, snakemake.output.intervals)
+        write_table(comparisons, snakemake.output.comparisons)
+        predictions = read_predictions(snakemake.input.predictions)
+        write_arrays(prediction_arrays(data.examples, data.folds, predictions, **common), snakemake.output.arrays)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

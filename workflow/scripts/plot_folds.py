@@ -1,0 +1,16 @@
+"""Draw the test performance by fold. Reads metrics.tsv and intervals.tsv."""
+
+from seqlm.errors import one_line_errors
+from seqlm.figures.performance import draw_folds
+from seqlm.tables import read_table
+
+
+def main(snakemake):
+    outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        metrics, intervals = read_table(snakemake.input.metrics), read_table(snakemake.input.intervals)
+        draw_folds(metrics, outputs, params.dataset, params.metric, intervals, params.names)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

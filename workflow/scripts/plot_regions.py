@@ -1,0 +1,15 @@
+"""Draw mean leave-one-out scores by region. Reads a table with dataset, model, region, mean, low, high."""
+
+from seqlm.errors import one_line_errors
+from seqlm.figures.loo import draw_regions
+from seqlm.tables import read_table
+
+
+def main(snakemake):
+    outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        draw_regions(read_table(snakemake.input.regions), outputs, params.dataset, params.names)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

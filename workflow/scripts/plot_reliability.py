@@ -1,0 +1,15 @@
+"""Draw confidence against accuracy. Reads the arrays of a dataset's tested examples."""
+
+from seqlm.errors import one_line_errors
+from seqlm.figures.classes import draw_reliability
+from seqlm.tables import read_arrays
+
+
+def main(snakemake):
+    outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        draw_reliability(read_arrays(snakemake.input.arrays), outputs, params.dataset, params.names)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

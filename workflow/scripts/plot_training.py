@@ -1,0 +1,16 @@
+"""Draw training curves of a dataset's models. Reads history.tsv."""
+
+from seqlm.errors import one_line_errors
+from seqlm.figures.training import draw_training
+from seqlm.tables import read_table
+
+
+def main(snakemake):
+    outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        history = read_table(snakemake.input.history)
+        draw_training(history, outputs, params.dataset, params.get("model"), params.metric, params.names)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,25 @@
+"""Write the study's report as one self-contained HTML file. Reads tables, figures, captions and summaries."""
+
+from seqlm.errors import one_line_errors
+from seqlm.report import render_report
+from seqlm.tables import read_json, read_table
+
+TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data")
+
+
+def main(snakemake):
+    given = snakemake.input
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        render_report(
+            snakemake.output.html,
+            snakemake.params.config,
+            {name: read_table(given[name], empty=True) for name in TABLES},
+            given.get("figures", []),
+            given.template,
+            given.get("captions", []),
+            [read_json(path) for path in given.get("summaries", [])],
+        )
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
