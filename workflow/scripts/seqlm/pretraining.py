@@ -93,12 +93,15 @@ class MaskedBlocks(Blocks):
 
         super().__init__(tokens, block, draws, seed)
         self.ordinary, self.mask_id = ordinary_tokens(tokenizer), tokenizer.mask_token_id
+        self.first = tokenizer.cls_token_id
         self.probability = probability
 
     def __getitems__(self, index):
         from seqlm.masking import mask_tokens
 
         ids = self.cut(index)[:, :-1]
+        if self.first is not None:
+            ids[:, 0] = self.first  # sequences that the model will be given begin so, too
         place = np.asarray(index)[:, None] * self.block + np.arange(self.block)
         random = np.stack([(_hash(place, self.seed + k) >> np.uint64(11)) / 2**53 for k in (1, 2, 3)])
         shown, targets = mask_tokens(ids, random, self.ordinary, self.mask_id, self.probability)
