@@ -22,6 +22,7 @@ from torch import nn
 
 from seqlm.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.models.layers import Conv1d, Dropout
 from seqlm.tokenization.atomic import AtomicLayout
 
 # Positions worked on at once: activations of 64 channels in this many positions stay within reach of a CPU's caches.
@@ -70,27 +71,8 @@ class SalukiConfig(SequenceConfig):
         self.layer_norm_eps = layer_norm_eps
 
 
-class ByteDropout(nn.Module):
-    """Dropout whose mask costs one random byte per element.
-
-    On the CPU the random numbers of ``nn.Dropout`` take longer than the convolution before them. The rate is rounded
-    to 1/256 (0.3 becomes 0.3008) and the scale follows the rounded rate, so the expectation is kept exactly.
-    """
-
-    def __init__(self, rate):
-        super().__init__()
-        self.threshold = round(rate * 256)
-
-    def forward(self, x):
-        if not self.training or self.threshold == 0:
-            return x
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-        noise = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
-        return x * (noise >= self.threshold).to(x.dtype).mul_(256 / (256 - self.threshold))
-
-
 class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of (N, C, L), then ReLU."""
+    """LayerNorm over the channels of (N, C, L), then ReLU. Channels are last in memory all along, so nothing is copied."""
 
     def forward(self, x):
         return super().forward(x.transpose(1, 2)).transpose(1, 2).relu()
@@ -102,8 +84,8 @@ class SalukiBlock(nn.Module):
     def __init__(self, filters, kernel, dropout, eps):
         super().__init__()
         self.norm = ChannelNorm(filters, eps=eps)
-        self.conv = nn.Conv1d(filters, filters, kernel)
-        self.dropout = ByteDropout(dropout)
+        self.conv = Conv1d(filters, filters, kernel)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x):
         return F.max_pool1d(self.dropout(self.conv(self.norm(x))), 2)
@@ -116,7 +98,7 @@ class SalukiHead(nn.Module):
         super().__init__()
         self.norm_1 = nn.BatchNorm1d(filters, eps=1e-3)
         self.dense_1 = nn.Linear(filters, filters)
-        self.dropout = ByteDropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm_2 = nn.BatchNorm1d(filters, eps=1e-3)
         self.dense_2 = nn.Linear(filters, n_outputs)
 
@@ -157,7 +139,7 @@ class Saluki(SequenceModel):
         self.stride = 2**config.blocks
         self.window = _window(config.blocks, config.kernel)
         self.steps = 1 + max(0, -(-(config.length - self.window) // self.stride))
-        self.first = nn.Conv1d(self.channels, config.filters, config.kernel, bias=False)
+        self.first = Conv1d(self.channels, config.filters, config.kernel, bias=False)
         self.blocks = nn.ModuleList(
             SalukiBlock(config.filters, config.kernel, config.dropout, config.layer_norm_eps)
             for _ in range(config.blocks)
