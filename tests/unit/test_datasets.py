@@ -1,6 +1,7 @@
 """Datasets: what comes out is what lies in the files, and every kind of bad input is one clear line."""
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -426,3 +427,17 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing_behind(tmp_path, genome,
     assert stopped.value.code == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("seqlm: ")
     assert [path.name for path in out.iterdir()] == ["log"]
+
+
+# resources
+
+
+def test_every_demo_file_is_in_the_provenance_table_with_its_checksum():
+    rows = [line.split(" | ") for line in (RESOURCES / "PROVENANCE.md").read_text().splitlines() if " | " in line]
+    listed = {row[0].strip("| "): row[-1].strip("| ") for row in rows if "/" in row[0]}
+    paths = [path for folder in ("demo", "motifs") for path in (RESOURCES / folder).rglob("*") if path.is_file()]
+    files = {str(path.relative_to(RESOURCES)) for path in paths if path.suffix not in (".fai", ".gzi")}
+    assert set(listed) == files
+    for name, digest in listed.items():
+        assert hashlib.sha256((RESOURCES / name).read_bytes()).hexdigest() == digest
+    assert sum((RESOURCES / name).stat().st_size for name in files) < 2_000_000
