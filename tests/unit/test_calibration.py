@@ -1,12 +1,17 @@
 """Temperature scaling on probabilities whose true temperature is known; confidence against formulas."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
 from seqlm.calibration import calibrate, fit_temperature, log_loss, rescale
 from seqlm.confidence import confidence
+from seqlm.datasets import write_dataset, write_folds
+from seqlm.models.bundle import save_bundle
+from seqlm.models.kmer import fit_kmer
+from seqlm.predictions import predict_dataset
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +43,32 @@ def test_better_on_data_it_was_not_fitted_on(overconfident):
 def test_certain_and_wrong_stays_finite():
     p, y = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), np.array([0, 1, 1])
     assert np.isfinite(log_loss(p, y)) and 1 < fit_temperature(p, y) <= 20.1
+
+
+def test_predictions_carry_confidence_and_calibration(tmp_path):
+    """An overconfident k-mer model (its logits made five times as large): predictions and metrics of a dataset."""
+    rng = np.random.default_rng(1)
+    target = rng.choice(["at", "gc"], 400)
+    letters = {"at": [0.3, 0.2, 0.2, 0.3], "gc": [0.2, 0.3, 0.3, 0.2]}
+    sequences = ["".join(rng.choice(list("ACGT"), 30, p=letters[name])) for name in target]
+    examples = pd.DataFrame({"id": [f"e{i}" for i in range(400)], "sequence": sequences, "target": target})
+    part = np.repeat(["train", "validation", "test"], [200, 100, 100])
+    examples = examples.assign(group=None, weight=1.0, chrom=None, start=None, end=None, strand="+")
+    write_dataset(tmp_path / "data", examples, {"dataset": "d", "target": "class", "classes": ["at", "gc"]})
+    write_folds(tmp_path / "data" / "folds.tsv", pd.DataFrame({"id": examples["id"], "fold": 0, "part": part}))
+    model = fit_kmer(sequences[:200], (target[:200] == "gc").astype(int), classes=["at", "gc"])
+    model.linear.weight.data *= 5
+    model.linear.bias.data *= 5
+    save_bundle(model, tmp_path / "model")
+    table, metrics, _ = predict_dataset(tmp_path / "model", tmp_path / "data", 0, device="cpu")
+    probabilities = np.stack(table["prediction"].to_pylist())
+    np.testing.assert_allclose(table["max_probability"], probabilities.max(1), rtol=1e-6)
+    np.testing.assert_allclose(table["entropy"], entropy(probabilities, axis=1), atol=1e-5)
+    assert set(table["label"].to_pylist()) == {"at", "gc"}
+    value = metrics.set_index(["part", "metric"])["value"]
+    assert value["validation", "temperature"] > 1.5
+    assert value["test", "ece_calibrated"] < value["test", "ece"]
+    assert value["test", "log_loss_calibrated"] < value["test", "log_loss"]
 
 
 def test_confidence_measures():

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqlm.attribution import leave_one_out
+from seqlm.calibration import calibrate
+from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
@@ -41,9 +43,10 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
     Returns
     -------
     predictions : pyarrow.Table
-        Columns id, part, prediction, and for classes label.
+        Columns id, part, prediction, and for classes label and its confidence.
     metrics : DataFrame
-        Columns part, metric, value; nothing for parts without labels.
+        Columns part, metric, value; nothing for parts without labels. For classes also what temperature scaling, fitted
+        on the validation part, makes of the calibration of the other parts.
     cost : dict
     """
     data, model = load_dataset(dataset), load_model(model)
@@ -60,14 +63,16 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
 
 
 def prediction_table(model, ids, prediction, columns=None):
-    """Predictions as a table: id, further columns, prediction, and for classes the label that is most probable."""
+    """Predictions as a table: id, further columns, prediction; for classes the most probable one and its confidence."""
     target = model.config.target
     values = list(prediction) if target != "scalar" else prediction
     arrays = {"id": pa.array(list(ids), pa.string())}
     arrays |= {name: pa.array(list(column)) for name, column in (columns or {}).items()}
     arrays["prediction"] = pa.array(values, PREDICTION_TYPES[target])
     if target == "class":
-        arrays["label"] = pa.array([model.config.classes[i] for i in np.argmax(prediction, 1)], pa.string())
+        sure = confidence(prediction, model.config.classes)
+        arrays["label"] = pa.array(sure.pop("predicted"), pa.string())
+        arrays |= {name: pa.array(column, pa.float32()) for name, column in sure.items()}
     return pa.table(arrays)
 
 
@@ -142,7 +147,23 @@ def _metrics(data, examples, prediction):
             y = [examples["target"].iat[i] for i in labelled]
             values = evaluate(data.target, y, [prediction[i] for i in labelled], data.classes)
             rows += [(part, metric, value) for metric, value in values.items()]
+    if data.target == "class" and "target" in examples:
+        rows += _calibration(data, examples, prediction)
     return pd.DataFrame(rows, columns=["part", "metric", "value"])
+
+
+def _calibration(data, examples, prediction):
+    """Temperature fitted on the validation part, and the calibration of the test part with it, as rows of metrics."""
+    codes = examples["target"].map({name: i for i, name in enumerate(data.classes)})
+    parts = {}
+    for part in ("validation", "test"):
+        chosen = ((examples["part"] == part) & codes.notna()).to_numpy()
+        if not chosen.any():
+            return []
+        parts[part] = np.asarray(prediction)[chosen], codes[chosen].to_numpy(int)
+    temperature, table = calibrate(parts["validation"], parts["test"])
+    after = table[table["part"] == "test"].itertuples()
+    return [("validation", "temperature", temperature), *(("test", f"{r.metric}_calibrated", r.after) for r in after)]
 
 
 def _with_motif_first(examples, target, count):
