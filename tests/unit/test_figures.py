@@ -184,7 +184,7 @@ def test_confusion_counts():
 
 def test_drawing_imports_no_training_library():
     code = (
-        "import sys; import seqlm.figures.loo, seqlm.figures.language, seqlm.figures.tracks, seqlm.report, seqlm.tables;"
+        "import sys; import seqlm.figures.loo, seqlm.figures.language, seqlm.figures.tracks, seqlm.report;"
         "print([m for m in ('torch', 'transformers', 'pyplot') if m in sys.modules])"
     )
     environment = {"PYTHONPATH": str(ROOT / "workflow/scripts"), "PATH": ""}

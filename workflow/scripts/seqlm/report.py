@@ -3,6 +3,7 @@
 import base64
 import html
 import importlib.metadata
+import math
 import platform
 import re
 import subprocess
@@ -242,6 +243,8 @@ def _summary_words(summary):
 
 
 def _plain(value):
+    if value is None or value != value:
+        return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
@@ -295,36 +298,41 @@ def _all_tables(tables):
         mean = costs.groupby(["dataset", "model", "stage", "quantity", "unit"], sort=False, dropna=False)[
             "value"
         ].mean()
-        out.append(("Costs, mean over folds and seeds", "tables/costs.tsv", _html(mean.reset_index().fillna(""))))
+        out.append(("Costs, mean over folds and seeds", "tables/costs.tsv", _html(mean.reset_index())))
     return [entry for entry in out if entry[2] is not None]
 
 
 def _html(table, digits=3):
-    """A table's cells as text and whether they are numbers: what the template needs to write and sort it."""
+    """A table as text: what the template needs to write and sort it (None when it is empty).
+
+    Returns
+    -------
+    dict
+        columns: (name, whether numbers); rows: lists of (text, value to sort by or None for words).
+    """
     if not len(table):
         return None
-    columns = [str(name) for name in table.columns]
-    rows = []
-    for row in table.itertuples(index=False):
-        cells = []
-        for value in row:
-            if isinstance(value, str) or value is None:
-                cells.append((value or "", None))
-            elif pd.isna(value):
-                cells.append(("n/a", ""))
-            else:
-                value = float(value)
-                whole = value == int(value) and abs(value) < 1e15
-                text = (
-                    f"{value:,.0f}"
-                    if whole or digits == 0
-                    else f"{value:.2g}"
-                    if 0 < abs(value) < 1e-3
-                    else f"{value:,.{digits}f}"
-                )
-                cells.append((text.replace("-", "−"), repr(value)))
-        rows.append(cells)
-    return {"columns": columns, "rows": rows}
+    columns, cells = [], []
+    for name in table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        columns.append((str(name), numeric))
+        cells.append(_numbers(table[name], digits) if numeric else [(_plain(value), None) for value in table[name]])
+    return {"columns": columns, "rows": [list(row) for row in zip(*cells, strict=True)]}
+
+
+def _numbers(column, digits):
+    """Cells of a column of numbers: counts without decimals, other numbers with `digits`."""
+    values = [float("nan") if pd.isna(value) else float(value) for value in column]
+    if all(value == int(value) for value in values if math.isfinite(value)):
+        digits = 0
+    cells = []
+    for value in values:
+        if not math.isfinite(value):
+            cells.append(("–", ""))
+            continue
+        small = digits and 0 < abs(value) < 0.5 * 10**-digits
+        cells.append(((f"{value:.1g}" if small else f"{value:,.{digits}f}").replace("-", "−"), repr(value)))
+    return cells
 
 
 def provenance(config, costs):

@@ -117,7 +117,7 @@ def _pair(pairs, a, b):
 
 
 def _advantage(pairs, metric, a, b):
-    """What a has over b, larger is better: (-1, 0 or 1 for the clear winner, words with both values and the interval)."""
+    """What a has over b: 1 or -1 where one is clearly better, else 0; and words with both values and the interval."""
     own, other, difference, low, high = _pair(pairs, a, b)
     if metric in LOWER_IS_BETTER:
         difference, low, high = -difference, -high, -low
