@@ -6,21 +6,16 @@ import torch
 from transformers import AutoModelForMaskedLM, EsmForMaskedLM
 
 from seqlm.errors import InputError
-from seqlm.masking import MaskedTokenObjective, MaskedWindows, hold_out, mask_tokens, ordinary_tokens, token_letters
+from seqlm.masking import MaskedTokenObjective, mask_tokens, ordinary_tokens, token_letters
 from seqlm.models.esm import GatedEsmConfig, GatedEsmForMaskedLM, esm_config
 from seqlm.objectives import Meter
+from seqlm.pretraining import MaskedBlocks
 from seqlm.tokenization.kmer import learn
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     return learn(k=3)
-
-
-@pytest.fixture(scope="module")
-def sequences():
-    rng = np.random.default_rng(0)
-    return ["".join(rng.choice(list("ACGT"), size=n)) for n in (75, 90, 40)]
 
 
 def test_proportions_of_masking(tokenizer):
@@ -39,45 +34,6 @@ def test_proportions_of_masking(tokenizer):
     assert kept == pytest.approx(0.1 + 0.1 / len(ordinary), abs=0.02)
     replaced = predicted & (shown != ids) & (shown != 2)
     assert np.isin(shown[replaced], ordinary).all() and len(np.unique(shown[replaced])) == len(ordinary)
-
-
-def test_examples_depend_on_seed_and_number_alone(tokenizer, sequences):
-    data = MaskedWindows(sequences[:2], tokenizer, bases=60, draws=100, seed=5)
-    batch, alone = data.__getitems__([7, 8, 9]), data.__getitems__([8])
-    assert torch.equal(batch["input_ids"][1:2], alone["input_ids"])
-    assert torch.equal(batch["targets"][1:2], alone["targets"])
-    assert batch["input_ids"].shape == (3, 21) and "attention_mask" not in batch
-    other = MaskedWindows(sequences[:2], tokenizer, bases=60, draws=100, seed=6).__getitems__([8])
-    assert not torch.equal(other["input_ids"], alone["input_ids"])
-
-
-def test_windows_come_from_every_sequence_and_frame(tokenizer, sequences):
-    data = MaskedWindows(sequences, tokenizer, bases=60, draws=10, probability=0.0)
-    seen, frames = set(), set()
-    for i in range(300):
-        window = tokenizer.decode(data.__getitems__([i])["input_ids"][0], skip_special_tokens=True).replace(" ", "")
-        which = [j for j, sequence in enumerate(sequences) if window in sequence]
-        assert len(which) == 1 and len(window) == min(60, len(sequences[which[0]]))
-        seen.add(which[0])
-        frames.add(sequences[which[0]].index(window) % 3)
-    assert seen == {0, 1, 2} and frames == {0, 1, 2}
-    in_frame = MaskedWindows(sequences, tokenizer, bases=60, draws=10, probability=0.0, step=3)
-    for i in range(100):
-        window = tokenizer.decode(in_frame.__getitems__([i])["input_ids"][0], skip_special_tokens=True).replace(" ", "")
-        assert any(window in sequence and sequence.index(window) % 3 == 0 for sequence in sequences)
-
-
-def test_short_windows_are_masked_from_attention(tokenizer, sequences):
-    data = MaskedWindows([sequences[0], sequences[2]], tokenizer, bases=60, draws=400)
-    batch = data.__getitems__(range(400))
-    padded = batch["input_ids"] == tokenizer.pad_token_id
-    assert padded.any() and torch.equal(batch["attention_mask"] == 0, padded)
-    assert (batch["targets"][padded] == -100).all()
-
-
-def test_hold_out_keeps_the_tail():
-    train, held_out = hold_out(["A" * 50, "C" * 40, "G" * 10], 0.2)
-    assert train == ["A" * 50, "C" * 30] and held_out == ["C" * 10, "G" * 10]
 
 
 def test_accuracy_per_token_and_per_base(tokenizer):
@@ -108,7 +64,8 @@ def test_a_small_model_learns_a_repeat_and_reloads(tokenizer, tmp_path, gated):
     config = esm_config(tokenizer, n_layer=2, n_head=2, n_embd=32, gated=gated)
     model = AutoModelForMaskedLM.from_config(config)
     assert type(model) is (GatedEsmForMaskedLM if gated else EsmForMaskedLM)
-    data = MaskedWindows(["ATGGTAGCTACATCATCT" * 20], tokenizer, bases=60, draws=10**6, step=3)
+    text = np.array(tokenizer("ATGGTAGCTACATCATCT" * 20, add_special_tokens=False)["input_ids"], np.uint8)
+    data = MaskedBlocks(text, 20, 10**6, 0, tokenizer, 0.15)
     objective = MaskedTokenObjective(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(150):
@@ -158,5 +115,3 @@ def test_what_cannot_be_masked(tokenizer):
 
     with pytest.raises(InputError, match="kmer"):
         esm_config(characters(alphabet="ACGT"))
-    with pytest.raises(InputError, match="no sequence"):
-        MaskedWindows([], tokenizer, 60, 10)

@@ -1,17 +1,14 @@
 """Masked language modelling: which tokens are hidden, how, and how well they are found again.
 
 Of every window a fraction of the ordinary tokens is to be predicted; of these 80% are shown as ``<mask>``, 10% as a
-random token, 10% as they are (Devlin et al. 2019). Windows and masks are drawn afresh for every example of the
-training, and depend on the seed and the example's number alone: not on batches, threads or interruptions.
+random token, 10% as they are (Devlin et al. 2019). `seqlm.pretraining.MaskedBlocks` draws anew for every example.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seqlm.errors import InputError
 from seqlm.objectives import Objective
-from seqlm.tokenization import encode_batch
 
 IGNORED = -100
 _SHOWN_AS_MASK, _SHOWN_AS_RANDOM = 0.8, 0.9  # the rest is shown as it is
@@ -53,75 +50,6 @@ def mask_tokens(ids, random, ordinary, mask_id, probability=0.15):
     shown = np.where(masked, mask_id, ids)
     shown[replaced] = ordinary[(random[2][replaced] * len(ordinary)).astype(int)]
     return shown, np.where(predicted, ids, IGNORED)
-
-
-class MaskedWindows(torch.utils.data.Dataset):
-    """Random windows of sequences, tokenized and masked as they are asked for.
-
-    Cutting before tokenizing lets a k-mer tokenizer see every reading frame of the text.
-
-    Parameters
-    ----------
-    sequences : list of str
-        Upper case. A window never crosses from one to the next.
-    tokenizer : PreTrainedTokenizerFast
-    bases : int
-        Length of a window; a shorter sequence is one window.
-    draws : int
-        Number of examples; example i is always the same.
-    seed : int
-    probability : float
-        See `mask_tokens`.
-    step : int
-        Windows start at multiples of this; 3 keeps the reading frame of coding sequences.
-    """
-
-    def __init__(self, sequences, tokenizer, bases, draws, seed=0, probability=0.15, step=1):
-        if not any(sequences):
-            raise InputError("corpus", "holds no sequence", "name a FASTA file with sequences")
-        self.sequences, self.tokenizer = sequences, tokenizer
-        self.bases, self.draws, self.seed, self.probability, self.step = bases, draws, seed, probability, step
-        lengths = np.array([len(sequence) for sequence in sequences])
-        starts = np.where(lengths > 0, np.maximum(lengths - bases, 0) // step + 1, 0)
-        self._ends = np.cumsum(starts)
-        self._ordinary = ordinary_tokens(tokenizer)
-
-    def __len__(self):
-        return self.draws
-
-    def __getitems__(self, index):
-        """A batch: ``input_ids`` and ``targets`` (n, T), and ``attention_mask`` when some windows are shorter."""
-        draws = [np.random.default_rng([self.seed, int(i)]) for i in index]
-        ids = encode_batch(self.tokenizer, [self._window(draw) for draw in draws])
-        random = np.stack([draw.random((3, ids.shape[1])) for draw in draws], axis=1)
-        shown, targets = mask_tokens(ids, random, self._ordinary, self.tokenizer.mask_token_id, self.probability)
-        batch = {"input_ids": torch.from_numpy(shown), "targets": torch.from_numpy(targets)}
-        known = ids != self.tokenizer.pad_token_id
-        if not known.all():
-            batch["attention_mask"] = torch.from_numpy(known.astype(np.int64))
-        return batch
-
-    def _window(self, draw):
-        at = int(draw.integers(self._ends[-1]))
-        which = int(np.searchsorted(self._ends, at, side="right"))
-        start = (at - (int(self._ends[which - 1]) if which else 0)) * self.step
-        return self.sequences[which][start : start + self.bases]
-
-
-def hold_out(sequences, fraction=0.1):
-    """Split off the last `fraction` of the bases; the sequence at the border is cut.
-
-    Returns
-    -------
-    train, held_out : list of str
-    """
-    total = sum(map(len, sequences))
-    border, train, held_out = round(total * (1 - fraction)), [], []
-    for sequence in sequences:
-        train.append(sequence[:border])
-        held_out.append(sequence[border:])
-        border = max(0, border - len(sequence))
-    return [s for s in train if s], [s for s in held_out if s]
 
 
 class MaskedTokenObjective(Objective):
