@@ -1,2 +1,6 @@
-# The workflow itself is in workflow/; this file lets `snakemake` find it from the repository's root.
 include: "workflow/Snakefile"
+
+
+rule default:
+    input:
+        rules.all.input,

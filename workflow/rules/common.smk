@@ -1,4 +1,4 @@
-# What every rule file uses: the study, and short names for its paths. Imports nothing heavy.
+# Shared by all of the workflow: the study, and short names for its paths. Imports nothing heavy.
 import sys
 from pathlib import Path
 
@@ -11,6 +11,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from seqlm.errors import one_line_errors
 from seqlm.provenance import code_digest
 from seqlm.study import Study, load_schema
+from seqlm.verdict import model_kinds
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
@@ -41,3 +42,35 @@ wildcard_constraints:
 def paths(names, pattern):
     """Fill a pattern's only field with each name."""
     return [pattern.format(name) for name in names]
+
+
+TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo"]
+# One order of names, so that a model has the same colour in every figure.
+NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
+KINDS = model_kinds(STUDY.config)
+FIGURES_CODE = code_digest("figures")
+PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in ("png", "svg")] + [f"{R}/report.html"]
+
+
+def local_origin(wildcards):
+    """A source's own file when it lies on this machine, so that a change to it is noticed."""
+    origin = STUDY.source_origin(wildcards.source)
+    return [] if "://" in origin else origin
+
+
+def backbone_of(wildcards):
+    name = STUDY.model(wildcards.model).get("backbone")
+    return f"{R}/backbones/{name}" if name else []
+
+
+def figure(name):
+    """A figure's two files, listed in Snakemake's own report too."""
+    family = name.split("-")[0]
+    return {
+        "png": report(f"{R}/figures/{name}.png", caption=f"../report/{family}.rst", category=family.replace("_", " ")),
+        "svg": f"{R}/figures/{name}.svg",
+    }
+
+
+def motif_of(wildcards):
+    return STUDY["datasets"][wildcards.dataset].get("label", {}).get("motif", [])

@@ -1,12 +1,6 @@
 # Sources, examples and folds.
 
 
-def local_origin(wildcards):
-    """A source's own file when it lies on this machine, so that a change to it is noticed."""
-    origin = STUDY.source_origin(wildcards.source)
-    return [] if "://" in origin else origin
-
-
 rule download_source:
     input:
         local_origin,
@@ -16,16 +10,16 @@ rule download_source:
         f"{LOGS}/sources/{{source}}.{{suffix}}.log",
     wildcard_constraints:
         suffix=r"(fa|gb|gff|txt)\.gz",
+    retries: 1
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=240,
     params:
         origin=lambda w: STUDY.source_origin(w.source),
         kind=lambda w: STUDY.source_kind(w.source),
         sha256=lambda w: STUDY["sources"][w.source].get("sha256"),
-    retries: 1
-    resources:
-        mem_mb=1000,
-        runtime=240,
-    conda:
-        "../../envs/train.yaml"
     script:
         "../scripts/download_source.py"
 
@@ -39,17 +33,17 @@ rule prepare_dataset:
         summary=f"{R}/datasets/{{dataset}}/summary.json",
     log:
         f"{LOGS}/datasets/{{dataset}}/prepare.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         name=lambda w: w.dataset,
         sources=lambda w: STUDY.dataset_sources(w.dataset),
         dataset=lambda w: {k: v for k, v in STUDY["datasets"][w.dataset].items() if k != "folds"},
         seed=STUDY["seeds"][0],
-        code=code_digest("datasets", "sequences", "motifs"),
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        "../../envs/train.yaml"
+        code=code_digest("datasets", "sequences", "motifs", "delimited", "annotation", "transcripts"),
     script:
         "../scripts/prepare_dataset.py"
 
@@ -61,14 +55,14 @@ rule split_folds:
         folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     log:
         f"{LOGS}/datasets/{{dataset}}/folds.log",
-    params:
-        folds=lambda w: STUDY["datasets"][w.dataset]["folds"],
-        seed=STUDY["seeds"][0],
-        code=code_digest("folds"),
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        folds=lambda w: STUDY["datasets"][w.dataset]["folds"],
+        seed=STUDY["seeds"][0],
+        code=code_digest("folds", "similarity"),
     script:
         "../scripts/split_folds.py"

@@ -1,11 +1,6 @@
 # Models that predict a target: networks trained from scratch, and heads on backbones. All see the same folds.
 
 
-def backbone_of(wildcards):
-    name = STUDY.model(wildcards.model).get("backbone")
-    return f"{R}/backbones/{name}" if name else []
-
-
 rule train_model:
     input:
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
@@ -17,6 +12,15 @@ rule train_model:
         f"{LOGS}/models/{JOB}.log",
     benchmark:
         f"{BENCHMARKS}/models/{JOB}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        precision=STUDY["precision"],
+        device="auto",
+        mem_mb=8000,
+        runtime=720,
     params:
         dataset_name=lambda w: w.dataset,
         model_name=lambda w: w.model,
@@ -25,14 +29,5 @@ rule train_model:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         code=code_digest("fitting", "training", "features", "augmentation", "models"),
-    threads: STUDY["threads"]
-    resources:
-        torch_threads=STUDY["threads"],
-        precision=STUDY["precision"],
-        device="auto",
-        mem_mb=8000,
-        runtime=720,
-    conda:
-        "../../envs/train.yaml"
     script:
         "../scripts/train_model.py"

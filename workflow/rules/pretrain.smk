@@ -9,14 +9,14 @@ rule tokenize_corpus:
         folder=directory(f"{R}/corpora/{{backbone}}"),
     log:
         f"{LOGS}/corpora/{{backbone}}.log",
-    params:
-        validation=lambda w: STUDY["backbones"][w.backbone]["validation"],
-        code=code_digest("corpus", "tokenization"),
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=2000,
         runtime=120,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        validation=lambda w: STUDY["backbones"][w.backbone]["validation"],
+        code=code_digest("corpus", "tokenization"),
     script:
         "../scripts/tokenize_corpus.py"
 
@@ -31,11 +31,8 @@ rule pretrain_backbone:
         f"{LOGS}/backbones/{{backbone}}.log",
     benchmark:
         f"{BENCHMARKS}/backbones/{{backbone}}.tsv"
-    params:
-        name=lambda w: w.backbone,
-        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
-        seed=STUDY["seeds"][0],
-        code=code_digest("pretraining", "heldout", "training", "checkpoints", "models/gpt", "markov"),
+    conda:
+        "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
         torch_threads=STUDY["threads"],
@@ -43,7 +40,10 @@ rule pretrain_backbone:
         device="auto",
         mem_mb=8000,
         runtime=1440,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        name=lambda w: w.backbone,
+        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
+        seed=STUDY["seeds"][0],
+        code=code_digest("pretraining", "heldout", "training", "checkpoints", "models/gpt", "markov"),
     script:
         "../scripts/pretrain_backbone.py"

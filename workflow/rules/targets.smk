@@ -1,11 +1,4 @@
 # What can be asked for by name: snakemake --cores all <target>
-localrules:
-    all,
-    models,
-    predictions,
-    attributions,
-    metrics,
-    plots,
 
 
 rule models:
@@ -22,3 +15,8 @@ rule predictions:
 rule attributions:
     input:
         [f"{R}/attributions/{dataset}/{model}.parquet" for dataset, model in STUDY.attributions],
+
+
+rule metrics:
+    input:
+        rules.collect_metrics.output,

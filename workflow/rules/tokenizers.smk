@@ -8,13 +8,13 @@ rule learn_tokenizer:
         folder=directory(f"{R}/tokenizers/{{tokenizer}}"),
     log:
         f"{LOGS}/tokenizers/{{tokenizer}}.log",
-    params:
-        tokenizer=lambda w: STUDY.tokenizer(w.tokenizer),
-        code=code_digest("tokenization"),
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        tokenizer=lambda w: STUDY.tokenizer(w.tokenizer),
+        code=code_digest("tokenization"),
     script:
         "../scripts/learn_tokenizer.py"

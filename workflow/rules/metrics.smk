@@ -1,0 +1,55 @@
+# Tables that everything shown is drawn from.
+
+
+rule compare_models:
+    input:
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        predictions=lambda w: [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs_of(w.dataset)],
+    output:
+        intervals=f"{R}/tables/datasets/{{dataset}}/intervals.tsv",
+        comparisons=f"{R}/tables/datasets/{{dataset}}/comparisons.tsv",
+        arrays=f"{R}/tables/datasets/{{dataset}}/tested.npz",
+    log:
+        f"{LOGS}/tables/{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
+        seed=STUDY["seeds"][0],
+        code=code_digest("comparison", "figure_arrays", "metrics"),
+    script:
+        "../scripts/compare_models.py"
+
+
+rule collect_metrics:
+    input:
+        backbones=[f"{R}/backbones/{name}" for name in STUDY.pretrained],
+        models=[f"{R}/models/{job.path}" for job in STUDY.jobs],
+        metrics=[f"{R}/predictions/{job.path}.metrics.tsv" for job in STUDY.jobs],
+        costs=[f"{R}/predictions/{job.path}.cost.json" for job in STUDY.jobs]
+        + [f"{R}/attributions/{dataset}/{model}.cost.json" for dataset, model in STUDY.attributions],
+        loo=[f"{R}/attributions/{dataset}/{model}.npz" for dataset, model in STUDY.attributions],
+        intervals=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/intervals.tsv"),
+        comparisons=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/comparisons.tsv"),
+        examples=paths(STUDY["runs"], f"{R}/datasets/{{}}/examples.parquet"),
+        folds=paths(STUDY["runs"], f"{R}/datasets/{{}}/folds.tsv"),
+    output:
+        **{name: f"{R}/tables/{name}.tsv" for name in TABLES},
+        loo_examples=f"{R}/tables/loo_examples.npz",
+    log:
+        f"{LOGS}/tables/collect.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
+        targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
+        code=code_digest("tables", "figure_arrays"),
+    script:
+        "../scripts/collect_metrics.py"
