@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from seqlm.errors import InputError
 from seqlm.figure_arrays import loo_examples
-from seqlm.figures import classes, cost, embedding, language, loo, performance, tracks, training
+from seqlm.figures import classes, cost, embedding, language, loo, performance, tracks, training, transcript
 from seqlm.figures.logo import BASES, draw_letters, information, score_heights
 from seqlm.figures.style import looks, memory, ordered, short, wrap
 from seqlm.tables import collect_loo, cost_totals
@@ -44,6 +44,14 @@ def regions():
     return pd.DataFrame(rows, columns=["dataset", "model", "region", "mean", "low", "high"])
 
 
+def transcript_arrays():
+    rng = np.random.default_rng(3)
+    return {
+        "id": "FBtr1", "codes": rng.integers(0, 4, 900), "models": NAMES[:2], "scores": rng.normal(size=(2, 900)) / 10,
+        "cds": np.array([120, 720]), "junctions": np.array([200, 450]),
+    }  # fmt: skip
+
+
 def umap_table():
     rng = np.random.default_rng(1)
     table = pd.DataFrame({"x": rng.normal(size=60), "y": rng.normal(size=60), "label": rng.choice(["a", "b"], 60)})
@@ -73,6 +81,7 @@ FIGURES = {
     "loo": lambda s, o: loo.draw_loo(s["loo_examples"], o, D, MOTIF, NAMES),
     "loo precision": lambda s, o: loo.draw_loo_precision(s["loo"], o, D, NAMES),
     "regions": lambda s, o: loo.draw_regions(regions(), o, D, NAMES),
+    "transcript": lambda s, o: transcript.draw_transcript(transcript_arrays(), o, NAMES),
     "umap": lambda s, o: embedding.draw_umap(umap_table(), o, "map"),
 }
 
@@ -105,6 +114,7 @@ def test_same_table_same_bytes(study, tmp_path):
         lambda s, o: tracks.draw_tracks({"models": []}, o, D),
         lambda s, o: classes.draw_confusion({}, o, D),
         lambda s, o: embedding.draw_umap(umap_table().iloc[:0], o),
+        lambda s, o: transcript.draw_transcript({}, o),
     ],
 )
 def test_nothing_to_draw_is_one_line_and_no_file(draw, study, tmp_path):
@@ -167,6 +177,12 @@ def test_zoom_holds_the_known_motif():
     known[5:15] = known[60:70] = True
     assert loo.zoom_range(known, 41) == (45, 86)
     assert loo.zoom_range(np.zeros(30, bool), 41) == (0, 30)
+
+
+def test_transcript_strips_are_means_and_the_zoom_is_the_strongest_stretch():
+    assert transcript.averaged([1.0, 3.0, 5.0, 7.0], 2).tolist() == [2, 6]
+    assert transcript.averaged([1.0, 3.0], 9).tolist() == [1, 3]
+    assert transcript.strongest(np.array([0.0, 1, 0, -5, 2, 0]), 2) == (3, 5)
 
 
 def test_best_epoch_is_by_the_validation_metric():

@@ -36,7 +36,6 @@ FAMILIES = {
     "regions": ("loo", "Leave-one-out by region"),
     "transcript": ("loo", "Leave-one-out along an mRNA"),
     "umap": ("embeddings", "Maps of embeddings"),
-    "probe": ("embeddings", "Probe"),
 }
 SECTIONS = {
     "verdict": "Verdict",
