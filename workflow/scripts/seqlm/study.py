@@ -184,7 +184,7 @@ class Study:
         names = []
         for section in ("windows", "table", "records", "transcripts"):
             part = dataset.get(section, {})
-            for key in ("source", "sequences", "scores", "labels", "genome", "annotation"):
+            for key in ("source", "sequences", "scores", "labels", "genome", "annotation", "genbank"):
                 value = part.get(key)
                 names += value if isinstance(value, list) else [value] if isinstance(value, str) else []
             names += part.get("sources", {}).values()
@@ -220,6 +220,11 @@ class Study:
         """Backbones that are trained here (the hub's are fetched)."""
         return [name for name in self.backbones if "hub" not in self.config["backbones"][name]]
 
+    @cached_property
+    def trained(self):
+        """Backbones that are pretrained for at least one step."""
+        return [name for name in self.pretrained if self.config["backbones"][name]["steps"]]
+
     # grid ----------------------------------------------------------------------------------------
 
     @cached_property
@@ -239,6 +244,30 @@ class Study:
     def runs_with(self, part):
         """Datasets whose run asks for `part` (such as "loo")."""
         return [dataset for dataset, run in self.config["runs"].items() if run.get(part)]
+
+    def metric(self, dataset):
+        """The metric that a dataset's models are judged by first."""
+        return "accuracy" if self.config["datasets"][dataset]["target"] == "class" else "pearson"
+
+    @cached_property
+    def figures(self):
+        """Names of the figures that this study has something to draw for."""
+        names = ["loss", "pretraining_time", *(f"loss-{name}" for name in self.trained)] if self.trained else []
+        for dataset, run in self.config["runs"].items():
+            families = ["performance", "training", "fit_time", "cost_performance"]
+            families += ["differences"] if len(run["models"]) > 1 else []
+            families += ["folds"] if len(self.dataset_folds(dataset)) > 1 else []
+            families += {"track": ["tracks"], "scalar": ["scatter"], "class": ["confusion", "reliability"]}[
+                self.config["datasets"][dataset]["target"]
+            ]
+            families += ["loo"] if run.get("loo") else []
+            families += ["loo_precision"] if run.get("loo") and self.has_motif(dataset) else []
+            names += [f"{family}-{dataset}" for family in families]
+        return names
+
+    def has_motif(self, dataset):
+        """Whether it is known which bases of a dataset matter: those with a score."""
+        return self.config["datasets"][dataset]["target"] == "track"
 
     def model(self, name):
         return self.config["models"][name]
