@@ -106,7 +106,7 @@ def fit_dataset_model(
         history = result.history
         if features:
             with atomic_path(output / "cost.json") as path:
-                path.write_text(json.dumps({"stages": [features, result.cost]}, indent=1) + "\n")
+                path.write_text(json.dumps([features, result.cost], indent=1) + "\n")
         if backbone:
             from seqlm.models.tuning import finish
 

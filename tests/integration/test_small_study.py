@@ -1,0 +1,125 @@
+"""A whole study, end to end, as a user runs it; then what a user does with its results."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Workflow, small_study
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study that has run once. Tests may add to its folder, or work on a copy, but not spoil it."""
+    workflow = Workflow(tmp_path_factory.mktemp("study"), small_study())
+    workflow()
+    return workflow
+
+
+def copy_of(finished, folder):
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True, copy_function=shutil.copy2)
+    return Workflow(folder, finished.study)
+
+
+def test_everything_promised_is_there(finished):
+    results = finished.results
+    report = (results / "report.html").read_text()
+    assert "http://" not in report.replace("http://www.w3.org", "")
+    assert "data:image/" in report or "<svg" in report
+    for name in ("metrics", "costs", "comparisons", "history", "language", "loo"):
+        assert len(pd.read_csv(results / "tables" / f"{name}.tsv", sep="\t")), name
+    for figure in ("loss", "loss-gpt-full", "loss-gpt-vocab4", "pretraining_time", "training-tf_binding",
+                   "fit_time-tf_binding", "performance-tf_binding", "loo-tf_binding", "loo_precision-tf_binding"):  # fmt: skip
+        assert (results / "figures" / f"{figure}.png").stat().st_size > 5000
+        assert (results / "figures" / f"{figure}.svg").exists()
+
+
+def test_all_models_saw_the_same_folds(finished):
+    tested = [
+        set(table.loc[table["part"] == "test", "id"])
+        for table in map(pd.read_parquet, sorted((finished.results / "predictions").rglob("*.parquet")))
+    ]
+    folds = pd.read_csv(finished.results / "datasets/tf_binding/folds.tsv", sep="\t")
+    assert len(tested) == 4
+    assert all(ids == set(folds.loc[folds["part"] == "test", "id"]) for ids in tested)
+
+
+def test_metrics_are_one_correlation_over_all_bases(finished):
+    examples = pd.read_parquet(finished.results / "datasets/tf_binding/examples.parquet").set_index("id")
+    predicted = pd.read_parquet(finished.results / "predictions/tf_binding/cnn/fold0/seed1.parquet")
+    predicted = predicted[predicted["part"] == "test"]
+    y = np.concatenate(examples.loc[predicted["id"], "target"].to_numpy())
+    expected = np.corrcoef(y, np.concatenate(predicted["prediction"].to_numpy()))[0, 1]
+    metrics = pd.read_csv(finished.results / "tables/metrics.tsv", sep="\t")
+    found = metrics.query("model == 'cnn' and part == 'test' and metric == 'pearson'")["value"].item()
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_saved_models_predict_what_the_study_predicted(finished):
+    import seqlm
+
+    examples = pd.read_parquet(finished.results / "datasets/tf_binding/examples.parquet").set_index("id")
+    for name in ("cnn", "gpt-full", "gpt-vocab4"):
+        place = f"tf_binding/{name}/fold0/seed1"
+        predicted = pd.read_parquet(finished.results / "predictions" / f"{place}.parquet").head(5)
+        model = seqlm.load_model(finished.results / "models" / place)
+        again = seqlm.predict(model, list(examples.loc[predicted["id"], "sequence"]))
+        np.testing.assert_allclose(again.numpy(), np.stack(predicted["prediction"].to_numpy()), atol=1e-5)
+
+
+def test_a_second_run_finds_nothing_to_do(finished):
+    assert "Nothing to be done" in finished().stdout + finished().stderr
+
+
+def test_figures_are_redrawn_without_models(finished, tmp_path):
+    workflow = copy_of(finished, tmp_path)
+    for folder in ("models", "backbones", "predictions", "attributions", "corpora", "tokenizers", "figures"):
+        shutil.rmtree(workflow.results / folder)
+    (workflow.results / "report.html").unlink()
+    done = workflow("-F", snakefile="workflow/plots.smk", cores=1)
+    assert "train_model" not in done.stdout + done.stderr
+    assert (workflow.results / "report.html").exists()
+    assert {p.name for p in (workflow.results / "figures").iterdir()} == {
+        p.name for p in (finished.results / "figures").iterdir()
+    }
+
+
+def test_the_same_seed_gives_the_same_numbers(finished, tmp_path):
+    """In another folder, with another number of jobs side by side."""
+    workflow = Workflow(tmp_path, small_study())
+    workflow("metrics", cores=1)
+    for name in ("metrics", "language", "loo", "comparisons"):
+        pd.testing.assert_frame_equal(
+            pd.read_csv(workflow.results / f"tables/{name}.tsv", sep="\t"),
+            pd.read_csv(finished.results / f"tables/{name}.tsv", sep="\t"),
+        )
+
+
+def planned(workflow, *arguments):
+    from test_dry_runs import job_counts
+
+    text = workflow("-n", *arguments).stdout
+    return {} if "Nothing to be done" in text else job_counts(text)
+
+
+def test_a_changed_setting_reruns_what_depends_on_it_and_no_more(finished, tmp_path):
+    workflow = copy_of(finished, tmp_path)
+    workflow.study["models"]["cnn"]["training"] = {"learning_rate": 5e-4}
+    workflow.write()
+    counts = planned(workflow, "attributions", "predictions")
+    assert counts["train_model"] == counts["predict_targets"] == counts["score_loo"] == 1
+    assert "pretrain_backbone" not in counts
+
+
+def test_a_longer_pretraining_reruns_only_models_on_it(finished, tmp_path):
+    workflow = copy_of(finished, tmp_path)
+    workflow.study["backbones"]["gpt-full"]["steps"] = 5
+    workflow.write()
+    counts = planned(workflow, "predictions")
+    assert counts["pretrain_backbone"] == counts["train_model"] == counts["predict_targets"] == 1
+    assert "prepare_dataset" not in counts
+
+
+def test_threads_and_devices_of_a_profile_retrain_nothing(finished, tmp_path):
+    workflow = copy_of(finished, tmp_path)
+    assert planned(workflow, "--set-threads", "train_model=1", "--set-resources", "train_model:mem_mb=1000") == {}
