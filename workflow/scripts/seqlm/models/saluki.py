@@ -72,7 +72,7 @@ class SalukiConfig(SequenceConfig):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of (N, C, L), then ReLU. Channels are last in memory all along, so nothing is copied."""
+    """LayerNorm over the channels of (N, C, L), then ReLU; channels stay last in memory, so nothing is copied."""
 
     def forward(self, x):
         return super().forward(x.transpose(1, 2)).transpose(1, 2).relu()

@@ -172,7 +172,7 @@ class AtomicLayout:
         for i, text in enumerate(tokens):
             token, *values = text.split(self.specifier_separator)
             codes[i] = index.get(token, nothing)
-            if values:
+            if values and self.specifiers:  # without channels for them, specifiers are left out
                 specifiers[: len(values), i] = _floats(values, text, self.specifiers)
         return codes, specifiers
 
