@@ -28,7 +28,7 @@ from seqlm.checkpoints import Checkpoints, say
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
 from seqlm.objectives import OBJECTIVES, Meter
-from seqlm.runtime import CostLog, pick_device, pick_precision, seed_everything
+from seqlm.runtime import CostLog, pick_device, pick_precision, reuse_memory, seed_everything
 
 
 @dataclass
@@ -282,6 +282,7 @@ def fit(
     resume = store.latest() if store else None
     progress = Progress(**json.loads((resume / "progress.json").read_text())) if resume else Progress()
     seed_everything(settings.seed)
+    reuse_memory()
     cost = CostLog(
         stage,
         device=device,
