@@ -120,7 +120,7 @@ class LinearTokens(SequenceModel):
         return torch.cat([counts.log1p(), 1000 * density], 1)
 
     def _words(self, base, where, k):
-        """Frequencies (N, 4^k) of the words of k known bases that lie wholly at, or start at, marked positions."""
+        """Frequencies (N, 4^k) of the words of k known bases that start at marked positions."""
         last = base.shape[1] - k + 1
         words = self.center.new_zeros(len(base), 4**k)
         if last <= 0:
