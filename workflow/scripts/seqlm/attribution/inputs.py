@@ -15,9 +15,13 @@ def make_inputs(model, sequences, edit, replacements=None):
     token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
     encoded again.
     """
+    if hasattr(model, "layout"):
+        from seqlm.attribution.atomic import AtomicInputs
+
+        return AtomicInputs(model, sequences, edit, replacements)
     tokenizer = getattr(model, "tokenizer", None)
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
-    by_column = not hasattr(model, "encode") or hasattr(model, "layout") or kind == "character"
+    by_column = not hasattr(model, "encode") or kind == "character"
     by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
     return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
 
@@ -37,7 +41,11 @@ class Inputs:
         Column that stands for no base.
     columns : tensor, shape (R,) or (R, C)
         What an edit can put in a position.
+    replacement_text : callable or None
+        ``(token, replacement)`` -> how the token reads after it was replaced; as the replacement when None.
     """
+
+    replacement_text = None
 
     def __init__(self, model, sequences, edit, replacements=None):
         self.model, self.sequences, self.edit = model, sequences, edit
@@ -92,6 +100,10 @@ class Inputs:
     def _allowed(self, token):
         allowed = self.allowed.get(token, ())
         return [name in allowed for name in self.names]
+
+    def columns_at(self, X, row, position, choice):
+        """What edits put at positions of model inputs `X`: (M,) or (M, C)."""
+        return self.columns[choice]
 
     def unchanged(self, rows, X, width):
         """Which edits leave a sequence as it is: (n, positions, R) bool."""

@@ -7,6 +7,7 @@ with the same result.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,7 +29,7 @@ FAST_PATHS = {
     "seqlm-backbone": ("seqlm.attribution.prefix", "Prefix"),
 }
 # Edits worked on together: enough to fill a path's batches, few enough to hold a whole track for each.
-EDITS_AT_ONCE = {"cpu": 2**11, "cuda": 2**15}
+EDITS_AT_ONCE = {"cpu": 2**10, "cuda": 2**15}
 
 
 @dataclass
@@ -49,6 +50,8 @@ class LeaveOneOut:
         What the third axis stands for; empty unless the edit is "replace".
     predicted : list or None
         Class targets: predicted class of each sequence, by name where names are known.
+    replacement_text : callable or None
+        ``(token, replacement)`` -> how the token reads after it was replaced; as the replacement when None.
     """
 
     scores: np.ndarray
@@ -56,6 +59,7 @@ class LeaveOneOut:
     tokens: list
     replacements: list
     predicted: list | None = None
+    replacement_text: Callable | None = None
 
     def to_table(self, ids=None, labels=None):
         """One row per edit, sequence by sequence, position by position.
@@ -86,7 +90,10 @@ class LeaveOneOut:
         ids = np.array([str(i) for i in range(len(scores))] if ids is None else list(ids), dtype=object)
         labels = np.array([np.nan] * len(scores) if labels is None else list(labels))
         shown = self.prediction if self.predicted is None else np.array(self.predicted, dtype=object)
-        values = (ids[row], tokens[first[row] + position], names[choice], labels[row], shown[row])
+        token, put = tokens[first[row] + position], names[choice]
+        if self.replacements and self.replacement_text:
+            put = np.array([self.replacement_text(*pair) for pair in zip(token, put, strict=True)], dtype=object)
+        values = (ids[row], token, put, labels[row], shown[row])
         values += (position, position + 1, scores[row, position, choice])
         return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
@@ -218,7 +225,7 @@ class Reference:
     def _copies(self, X, row, position, choice):
         if isinstance(self.inputs, TextInputs):
             return self.inputs.edited(row, position, choice, X)
-        column = None if self.inputs.edit == "remove" else self.inputs.columns[choice]
+        column = None if self.inputs.edit == "remove" else self.inputs.columns_at(X, row, position, choice)
         return edited_copies(X, row, position, column, self.inputs.blank)
 
 
@@ -305,4 +312,4 @@ def _gather(scores, predictions, predicted, inputs):
     if not inputs.names:
         joined = joined[:, :, 0]
     classes = None if all(name is None for name in predicted) else predicted
-    return LeaveOneOut(joined, original, inputs.tokens, inputs.names, classes)
+    return LeaveOneOut(joined, original, inputs.tokens, inputs.names, classes, inputs.replacement_text)
