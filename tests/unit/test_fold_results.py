@@ -1,0 +1,135 @@
+"""Per-fold files, arrays for motif discovery, shap explanations, and ensembles."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import shap
+from scipy.stats import spearmanr
+
+from seqlm.attribution.loo import LeaveOneOut
+from seqlm.ensemble import combine, fit_weights
+from seqlm.errors import InputError
+from seqlm.fold_results import motif_arrays, rank_deltas, write_explanation, write_fold_results, write_motif_arrays
+
+IDS = ["a", "b", "c", "d"]
+
+
+def test_rank_deltas_are_ranks_of_values_not_rows():
+    table = rank_deltas(IDS, [5.0, 1.0, 3.0, np.nan], [0.1, 0.9, 0.9, 0.5])
+    assert table["id"].tolist() == ["a", "b", "c"]
+    assert table["label_rank"].tolist() == [3, 1, 2]
+    assert table["prediction_rank"].tolist() == [1, 2.5, 2.5]
+    assert table["delta"].tolist() == [-2, 1.5, 0.5]
+
+
+def test_rank_deltas_give_spearman():
+    rng = np.random.default_rng(0)
+    y, p = rng.permutation(50.0 + np.arange(50)), rng.normal(size=50)
+    delta = rank_deltas(range(50), y, p)["delta"]
+    assert 1 - 6 * (delta**2).sum() / (50 * (50**2 - 1)) == pytest.approx(spearmanr(y, p).statistic)
+
+
+def fold(prediction):
+    predictions = pd.DataFrame(
+        {"id": ["d", "v", "a"], "part": ["test", "validation", "test"], "prediction": prediction}
+    )
+    metrics = pd.DataFrame([["validation", "r2", 0.5], ["test", "r2", 0.25]], columns=["part", "metric", "value"])
+    history = pd.DataFrame(
+        [[0, 0, "train", "loss", 2.0], [1, 9, "train", "loss", 1.5], [1, 9, "validation", "loss", 3.0]],
+        columns=["epoch", "step", "part", "metric", "value"],
+    )
+    return predictions, metrics, history, {"stage": "fit", "seconds": 3.5, "samples": 20}
+
+
+def test_files_of_a_fold(tmp_path):
+    examples = pd.DataFrame({"id": ["a", "d"], "target": [1.0, 2.0]})
+    write_fold_results(tmp_path, examples, *fold([0.5, 7.0, 0.25]))
+    assert pd.read_csv(tmp_path / "test_predictions.csv").values.tolist() == [["a", 1.0, 0.25], ["d", 2.0, 0.5]]
+    assert pd.read_csv(tmp_path / "rank_deltas.csv")["delta"].tolist() == [0, 0]
+    results = {name: json.loads((tmp_path / f"{name}_results.json").read_text()) for name in ("train", "eval", "test")}
+    assert results["train"] == {"train_loss": 1.5, "train_runtime": 3.5, "train_samples": 20, "epoch": 1}
+    assert results["eval"] == {"eval_r2": 0.5}
+    assert results["test"] == {"test_r2": 0.25}
+    assert (
+        json.loads((tmp_path / "all_results.json").read_text()) == results["train"] | results["eval"] | results["test"]
+    )
+
+
+def test_files_of_a_fold_with_classes(tmp_path):
+    examples = pd.DataFrame({"id": ["a", "d"], "target": ["x", "y"]})
+    write_fold_results(tmp_path, examples, *fold([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]]), classes=["x", "y"])
+    table = pd.read_csv(tmp_path / "test_predictions.csv")
+    assert table.values.tolist() == [["a", "x", "y", 0.25, 0.75], ["d", "y", "x", 0.75, 0.25]]
+    assert not (tmp_path / "rank_deltas.csv").exists()
+
+
+def test_motif_arrays_of_masking(tmp_path):
+    codes = np.array([[0, 3, 4], [2, 4, 4]], np.uint8)
+    scores = np.array([[-0.5, 2.0, 1.0], [1.0, np.nan, np.nan]], np.float32)
+    write_motif_arrays(tmp_path, codes, scores)
+    one_hot, contributions = (np.load(tmp_path / f"{name}.npz")["arr_0"] for name in ("one_hot", "contributions"))
+    assert one_hot.shape == contributions.shape == (2, 4, 3)
+    assert contributions[0, :, 0].tolist() == [0.5, 0, 0, 0]
+    assert contributions[0, :, 1].tolist() == [0, 0, 0, -2]
+    assert contributions[1, :, 0].tolist() == [0, 0, -1, 0]
+    assert not contributions[:, :, 2].any()
+    assert one_hot.sum() == 3
+
+
+def test_motif_arrays_of_replacing_are_hypothetical():
+    codes = np.array([[1, 4]], np.uint8)
+    scores = np.array([[[-1.0, 0.0, -2.0, 3.0], [1.0, 1.0, 1.0, 5.0]]], np.float32)
+    _, contributions = motif_arrays(codes, scores)
+    assert contributions[0, :, 0].tolist() == [-1, 0, -2, 3]
+    assert not contributions[0, :, 1].any()
+
+
+def test_explanation_holds_what_the_arrays_hold(tmp_path):
+    scores = np.array([[0.5, -1.0, 2.0], [0.25, np.nan, np.nan]], np.float32)
+    loo = LeaveOneOut(scores, np.array([3.0, 4.0], np.float32), [["a", "Gej", "c"], ["T"]], [])
+    write_explanation(tmp_path, loo, ["x", "y"])
+    explanation = pickle.loads((tmp_path / "explanation.pkl").read_bytes())
+    assert isinstance(explanation, shap.Explanation)
+    assert explanation.values[0].tolist() == [-0.5, 1, -2]
+    assert explanation[1].data.tolist() == ["T"]
+    assert explanation.base_values.tolist() == [3, 4]
+    arrays = np.load(tmp_path / "explanation.npz")
+    assert arrays["length"].tolist() == [3, 1]
+    assert arrays["values"].tolist() == [-0.5, 1, -2, -0.25]
+    assert arrays["tokens"].tolist() == ["a", "Gej", "c", "T"]
+
+
+def test_ensemble_weights_come_from_the_validation_part():
+    rng = np.random.default_rng(1)
+    ids = [str(i) for i in range(60)]
+    part = ["validation"] * 30 + ["test"] * 30
+    x, noise = rng.normal(size=60), rng.normal(size=60)
+    members = [pd.DataFrame({"id": ids, "part": part, "prediction": p}) for p in (x, noise)]
+    labels = pd.Series(2 * x + 1, index=ids)
+    table, weight = combine([members[0], members[1].sample(frac=1, random_state=0)], labels)
+    assert weight == pytest.approx([2, 0], abs=1e-6)
+    np.testing.assert_allclose(table["prediction"], 2 * x + 1, atol=1e-6)
+    hidden = labels.copy()
+    hidden.iloc[30:] = np.nan
+    pd.testing.assert_frame_equal(combine(members, hidden)[0], combine(members, labels)[0])
+    np.testing.assert_allclose(combine(members, labels, "equal")[0]["prediction"], (x + noise) / 2)
+
+
+def test_ensemble_of_probabilities_is_their_mean():
+    members = [pd.DataFrame({"id": ["a"], "part": ["test"], "prediction": [p]}) for p in ([0.2, 0.8], [0.6, 0.4])]
+    assert combine(members, pd.Series(dtype=str), target="class")[0]["prediction"][0].tolist() == pytest.approx(
+        [0.4, 0.6]
+    )
+
+
+def test_what_an_ensemble_refuses():
+    member = pd.DataFrame({"id": ["a"], "part": ["test"], "prediction": [1.0]})
+    with pytest.raises(InputError, match="no prediction for 'a'"):
+        combine([member, member.assign(id="b")], pd.Series(dtype=float))
+    with pytest.raises(InputError, match="2 validation labels"):
+        fit_weights(np.zeros((2, 2)), [1.0, 2.0])
+    with pytest.raises(InputError, match="unknown"):
+        fit_weights(np.zeros((2, 9)), np.zeros(9), "mean")
