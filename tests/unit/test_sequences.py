@@ -143,6 +143,30 @@ def test_a_bgzip_file_cut_between_blocks_is_an_error(tmp_path):
             read()
 
 
+def test_a_damaged_bgzip_block_is_an_error(tmp_path):
+    text, _ = genome_text(np.random.default_rng(0), [300_000])
+    path = write(tmp_path / "a.fa.bgz", text)
+    whole = path.read_bytes()
+    second = int.from_bytes(whole[16:18], "little") + 1
+    for place in (second - 100, second, second + 12):  # in the data of a block, in the header of the next
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="damaged"):
+            list(read_fasta(path))
+    path.write_bytes(whole[:second] + gzip.compress(b"ACGT\n") + whole[second:])
+    with pytest.raises(InputError, match="damaged"):
+        list(read_fasta(path))
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 1 << 20, 10**7])
+def test_bgzip_is_read_in_pieces_of_any_size(tmp_path, size):
+    text, _ = genome_text(np.random.default_rng(0), [1_500_000])
+    path = write(tmp_path / "a.fa.bgz", text[: 2_000 if size == 1 else None])
+    with open_bytes(path) as reader:
+        pieces = list(iter(lambda: reader.read(size), b""))
+    assert b"".join(pieces) == gzip.decompress(path.read_bytes())
+    assert {len(piece) for piece in pieces[:-1]} <= {size}
+
+
 def test_damaged_missing_and_foreign_files_are_errors(tmp_path):
     text, _ = genome_text(np.random.default_rng(0), [20_000])
     path = write(tmp_path / "a.fa.gz", text)
