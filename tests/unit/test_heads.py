@@ -22,6 +22,21 @@ def test_conv_head_reaches_half_a_kernel():
     assert moved == [8, 9, 10, 11, 12]
 
 
+@pytest.mark.parametrize("kernel", [5, 4])
+def test_conv_head_learns_the_same_from_features_that_need_no_gradient(kernel):
+    torch.manual_seed(0)
+    head, x = ConvHead(6, hidden=4, kernel=kernel, dropout=0.0), torch.randn(3, 12, 6)
+    torch.nn.init.normal_(head.norm.weight)
+    torch.nn.init.normal_(head.norm.bias)
+    target = torch.randn(3, 12)
+    gradients = []
+    for features in (x, x.clone().requires_grad_()):
+        head.zero_grad()
+        (head(features) - target).square().mean().backward()
+        gradients.append([p.grad.clone() for p in head.parameters()])
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "max", "first", "last"])
 def test_pooling_equals_a_loop(pooling):
     torch.manual_seed(0)

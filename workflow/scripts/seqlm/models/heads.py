@@ -42,8 +42,23 @@ class ConvHead(nn.Module):
         self.linear = nn.Linear(hidden, 1)
 
     def forward(self, x):
-        x = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)  # channels stay last in memory
+        x = self._convolved(x).transpose(1, 2)  # channels stay last in memory
         return self.linear(self.dropout(F.gelu(x))).squeeze(-1)
+
+    def _convolved(self, x):
+        """conv(norm(x)), (N, L, dim) -> (N, hidden, L).
+
+        While training on features of a frozen encoder, scale and shift of the norm move into the convolution: the
+        same function, but its input then needs no gradient, which is a third of the work.
+        """
+        if x.requires_grad or not torch.is_grad_enabled():
+            return self.conv(self.norm(x).transpose(1, 2))
+        plain = F.layer_norm(x, self.norm.normalized_shape, eps=self.norm.eps).transpose(1, 2)
+        weight = self.conv.weight * self.norm.weight[:, None]
+        y = torch.func.functional_call(self.conv, {"weight": weight}, (plain,))
+        # What the shift adds depends on how much of the kernel lies within the sequence.
+        shift = torch.einsum("hdk,d->hk", self.conv.weight, self.norm.bias)[:, None]
+        return y + F.conv1d(torch.ones_like(x[:1, None, :, 0]), shift.to(x.dtype), padding="same").to(y.dtype)
 
 
 class PooledHead(nn.Module):
