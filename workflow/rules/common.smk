@@ -1,4 +1,5 @@
 # Shared by all of the workflow: the study, and short names for its paths. Imports nothing heavy.
+import re
 import sys
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def local_origin(wildcards):
     """A source's own file when it lies on this machine, so that a change to it is noticed."""
     origin = STUDY.source_origin(wildcards.source)
     return [] if "://" in origin else origin
+
+
+def any_of(names):
+    """A wildcard's pattern that matches these names only."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+def corpus_of(wildcards):
+    """FASTA files that a backbone is pretrained on: sources, or what is left of them without a dataset's genes."""
+    backbone = STUDY["backbones"][wildcards.backbone]
+    if "without" in backbone:
+        return [f"{R}/withheld/{wildcards.backbone}/{name}.fa.gz" for name in backbone["corpus"]]
+    return [STUDY.source_path(name) for name in backbone["corpus"]]
 
 
 def backbone_of(wildcards):

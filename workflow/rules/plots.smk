@@ -274,6 +274,25 @@ rule plot_reliability:
         "../scripts/plot_reliability.py"
 
 
+rule plot_umap:
+    input:
+        table=f"{R}/tables/datasets/{{dataset}}/umap.tsv",
+    output:
+        **figure("umap-{dataset}"),
+    log:
+        f"{LOGS}/figures/umap-{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        title=lambda w: f"{w.dataset}: embeddings of test examples (UMAP)",
+        code=FIGURES_CODE,
+    script:
+        "../scripts/plot_umap.py"
+
+
 rule plot_loo:
     input:
         examples=f"{R}/tables/loo_examples.npz",

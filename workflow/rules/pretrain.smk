@@ -1,9 +1,29 @@
 # Language models.
 
 
+rule withhold_genes:
+    input:
+        source=f"{R}/sources/{{source}}.fa.gz",
+        examples=lambda w: f"{R}/datasets/{STUDY['backbones'][w.backbone]['without']}/examples.parquet",
+        folds=lambda w: f"{R}/datasets/{STUDY['backbones'][w.backbone]['without']}/folds.tsv",
+    output:
+        fasta=f"{R}/withheld/{{backbone}}/{{source}}.fa.gz",
+    log:
+        f"{LOGS}/withheld/{{backbone}}/{{source}}.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("withholding"),
+    script:
+        "../scripts/withhold_genes.py"
+
+
 rule tokenize_corpus:
     input:
-        sources=lambda w: [STUDY.source_path(name) for name in STUDY["backbones"][w.backbone]["corpus"]],
+        sources=corpus_of,
         tokenizer=lambda w: f"{R}/tokenizers/{STUDY['backbones'][w.backbone]['tokenizer']}",
     output:
         folder=directory(f"{R}/corpora/{{backbone}}"),
@@ -31,6 +51,8 @@ rule pretrain_backbone:
         f"{LOGS}/backbones/{{backbone}}.log",
     benchmark:
         f"{BENCHMARKS}/backbones/{{backbone}}.tsv"
+    wildcard_constraints:
+        backbone=any_of(STUDY.pretrained),
     conda:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
@@ -47,3 +69,22 @@ rule pretrain_backbone:
         code=code_digest("pretraining", "heldout", "training", "checkpoints", "models/gpt", "markov"),
     script:
         "../scripts/pretrain_backbone.py"
+
+
+rule fetch_backbone:
+    output:
+        folder=directory(f"{R}/backbones/{{backbone}}"),
+    log:
+        f"{LOGS}/backbones/{{backbone}}.log",
+    wildcard_constraints:
+        backbone=any_of(STUDY.fetched),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        name=lambda w: w.backbone,
+        backbone=lambda w: STUDY["backbones"][w.backbone],
+    script:
+        "../scripts/fetch_backbone.py"

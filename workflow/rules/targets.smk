@@ -20,3 +20,8 @@ rule attributions:
 rule metrics:
     input:
         rules.collect_metrics.output,
+
+
+rule embeddings:
+    input:
+        [f"{R}/embeddings/{dataset}.html" for dataset in STUDY.runs_with("embeddings")],

@@ -147,6 +147,8 @@ class Study:
                 raise InputError(where, "a backbone pretrained here needs a tokenizer", "give tokenizer: <name>")
             _known(config["tokenizers"], "tokenizer", where, backbone["tokenizer"])
             _known(config["sources"], "source", where, *backbone["corpus"])
+            if "without" in backbone:
+                _known(config["datasets"], "dataset", where, backbone["without"])
             if not backbone["corpus"]:
                 raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
         for name, model in config["models"].items():
@@ -158,6 +160,8 @@ class Study:
         for name, run in config["runs"].items():
             _known(config["datasets"], "dataset", "config, runs", name)
             _known(config["models"], "model", f"config, runs.{name}", *run["models"])
+            for part in ("loo", "embeddings"):
+                _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *run.get(part, {}).get("models", []))
         for name, files in config["predict"].items():
             where = f"config, predict.{name}"
             _known(config["runs"], "run", where, files["dataset"])
@@ -221,6 +225,11 @@ class Study:
         return [name for name in self.backbones if "hub" not in self.config["backbones"][name]]
 
     @cached_property
+    def fetched(self):
+        """Backbones that come from a hub or a folder."""
+        return [name for name in self.backbones if "hub" in self.config["backbones"][name]]
+
+    @cached_property
     def trained(self):
         """Backbones that are pretrained for at least one step."""
         return [name for name in self.pretrained if self.config["backbones"][name]["steps"]]
@@ -260,7 +269,8 @@ class Study:
             families += {"track": ["tracks"], "scalar": ["scatter"], "class": ["confusion", "reliability"]}[
                 self.config["datasets"][dataset]["target"]
             ]
-            families += ["loo"] if run.get("loo") else []
+            families += ["umap"] if run.get("embeddings") else []
+            families += ["loo"] if run.get("loo") and self.has_motif(dataset) else []
             families += ["loo_precision"] if run.get("loo") and self.has_motif(dataset) else []
             names += [f"{family}-{dataset}" for family in families]
         return names
