@@ -23,7 +23,7 @@ rule score_loo:
         mem_mb=8000,
         runtime=480,
     params:
-        loo=lambda w: STUDY["runs"][w.dataset]["loo"],
+        loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k != "models"},
         fold=0,
         code=code_digest("attribution", "inference", "predictions"),
     script:
