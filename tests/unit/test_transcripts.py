@@ -12,9 +12,10 @@ from Bio.SeqRecord import SeqRecord
 from Bio.SeqUtils import CodonAdaptationIndex
 
 from seqlm.annotation import read_annotated_genbank, read_annotated_genome
+from seqlm.datasets import build_dataset
 from seqlm.errors import InputError
 from seqlm.models.saluki import Saluki, SalukiConfig
-from seqlm.transcripts import Transcript, codon_adaptation, parse_tokens, read_transcript_table
+from seqlm.transcripts import Transcript, codon_adaptation, parse_tokens, read_transcript_table, representative
 
 COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True))
 
@@ -284,3 +285,34 @@ def test_codon_adaptation_counts_a_gene_once():
     values = codon_adaptation(transcripts)
     assert values[[0, 1, 4]].tolist() == [index.calculate(s) for s in (genes["a"], genes["b"], short)]
     assert np.isnan(values[3])
+
+
+def test_representative_transcripts():
+    lengths = {"a": (5, 6, 9), "b": (0, 9, 9), "c": (1, 9, 1), "d": (1, 9, 2), "e": (1, 9, 2)}  # 5'UTR, CDS, 3'UTR
+    transcripts = [Transcript(n, "g", "A" * (u + c + v), (u, u + c)) for n, (u, c, v) in lengths.items()]
+    other = Transcript("f", "h", "ATG", (0, 3))
+    assert [t.id for t in representative([*transcripts, other])] == ["d", "f"]
+    assert [t.id for t in representative([other, *transcripts[::-1]])] == ["f", "d"]
+
+
+def test_labels_of_genes_join_annotated_transcripts(tmp_path):
+    exons = [(0, 30), (40, 70)]
+    genome = "".join(np.random.default_rng(0).choice(list("ACGT"), 200))
+    lines = []
+    for name, gene, cds in (("t1", "g1", (3, 30)), ("t2", "g1", (3, 33)), ("t3", "g2.4", (0, 9)), ("t4", "g3", (0, 9))):
+        _, coding = by_position(genome, exons, cds, "+")
+        lines += [line.replace(f"gene-{name}", f"gene-{gene}") for line in gff_lines(name, exons, coding, "+")]
+    fasta, gff = write(tmp_path, genome, lines)
+    (tmp_path / "labels.tsv").write_text("gene\ty\ng1\t1.5\ng2\t-2\nother\t9\n")
+    sources = {"genome": fasta, "genes": gff, "half_lives": tmp_path / "labels.tsv"}
+    settings = {"genome": "genome", "annotation": "genes", "labels": "half_lives", "id": "gene", "label": "y"}
+    config = {"target": "scalar", "transcripts": settings | {"missing": "drop"}}
+    examples, summary = build_dataset("d", config, sources)
+    assert dict(zip(examples["id"], examples["target"], strict=True)) == {"t1": 1.5, "t2": 1.5, "t3": -2.0}
+    config["transcripts"]["isoforms"] = "representative"
+    examples, _ = build_dataset("d", config, sources)
+    assert examples["id"].tolist() == ["t2", "t3"]
+    assert examples["group"].tolist() == ["genome:g1", "genome:g2.4"]
+    (tmp_path / "labels.tsv").write_text("gene\ty\nENSG1\t1.5\n")
+    with pytest.raises(InputError, match="no transcript or gene has a label"):
+        build_dataset("d", config, sources)

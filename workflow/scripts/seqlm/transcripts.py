@@ -226,6 +226,26 @@ class Collector:
         self.counts.update(transcript.remarks())
 
 
+def representative(transcripts):
+    """One transcript a gene: the longest CDS, then the longest 5'UTR, then the longest 3'UTR, then the first id.
+
+    Returns
+    -------
+    list of Transcript
+        In the order in which the genes first appear.
+    """
+
+    def rank(transcript):
+        start, end = transcript.cds
+        return start - end, -start, end - len(transcript.sequence), transcript.id
+
+    best = {}
+    for transcript in transcripts:
+        if transcript.gene not in best or rank(transcript) < rank(best[transcript.gene]):
+            best[transcript.gene] = transcript
+    return list(best.values())
+
+
 def codon_adaptation(transcripts):
     """Codon adaptation index of each CDS (Sharp & Li 1987, Nucleic Acids Research 15:1281).
 

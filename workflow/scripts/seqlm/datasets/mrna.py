@@ -8,7 +8,7 @@ from seqlm.annotation import read_annotated_genbank, read_annotated_genome
 from seqlm.delimited import read_delimited
 from seqlm.errors import InputError
 from seqlm.sequences import open_bytes
-from seqlm.transcripts import codon_adaptation, read_transcript_table
+from seqlm.transcripts import codon_adaptation, read_transcript_table, representative
 
 CODON_ADAPTATION = "codon_adaptation"
 
@@ -20,9 +20,10 @@ def read_mrna(settings, sources, target, where):
     ----------
     settings : dict
         Either genome and annotation (a source each, or lists of as many), or genbank (a source or a list), with
-        label: codon_adaptation; or source (a table) with the columns sequence, cds (two), junctions, id, gene and
-        label (one_based: whether its positions count from 1). problems: "drop" or "error", for transcripts that
-        cannot be used.
+        label: codon_adaptation, or labels (a table) with the columns id (of genes or transcripts) and label; or
+        source (a table) with the columns sequence, cds (two), junctions, id, gene and label (one_based: whether its
+        positions count from 1). problems: "drop" or "error", for transcripts that cannot be used. isoforms: "all", or
+        "representative" for one a gene.
     sources : dict of str to path
     target : {"scalar", "class"}
     where : str
@@ -37,17 +38,46 @@ def read_mrna(settings, sources, target, where):
     """
     if settings.get("source"):
         return _from_table(settings, sources[settings["source"]], target, where)
-    if settings.get("label", CODON_ADAPTATION) != CODON_ADAPTATION or target != "scalar":
+    label, labels = settings.get("label", CODON_ADAPTATION), None
+    if settings.get("labels"):
+        labels = _labels(sources[settings["labels"]], settings, target, where)
+    elif label != CODON_ADAPTATION or target != "scalar":
         raise InputError(where, "annotated genomes carry no labels of their own",
-                         f"use target: scalar with label: {CODON_ADAPTATION}, or a table of transcripts")  # fmt: skip
+                         f"use target: scalar and label: {CODON_ADAPTATION}, or give labels: <table>")  # fmt: skip
     tables, cleaning = [], {}
     for name, (transcripts, counts) in _annotated(settings, sources, where):
         if not transcripts:
             raise InputError(f"{where}, {name}", "has no mRNA that can be used", "check genome and annotation")
+        if settings.get("isoforms") == "representative":
+            transcripts = representative(transcripts)
+            counts["representative"] = len(transcripts)
         table = _table(transcripts)
-        tables.append(table.assign(target=codon_adaptation(transcripts), group=name + ":" + table["group"]))
+        values = codon_adaptation(transcripts) if labels is None else _matched(labels, transcripts, name, where)
+        tables.append(table.assign(target=values, group=name + ":" + table["group"]))
         cleaning |= {f"{name}_{what.replace(' ', '_')}": count for what, count in counts.items()}
-    return pd.concat(tables, ignore_index=True), cleaning, {"label": CODON_ADAPTATION}
+    return pd.concat(tables, ignore_index=True), cleaning, {"label": label}
+
+
+def _labels(path, settings, target, where):
+    """Label by id, of a table."""
+    if not settings.get("id"):
+        raise InputError(where, "the table of labels has no id column", "name it: id: <column of genes or transcripts>")
+    table = read_delimited(path, target=target, sequence=None, id=settings["id"], label=settings["label"])
+    return table.set_index("id")["target"]
+
+
+def _matched(labels, transcripts, name, where):
+    """Label of each transcript by its own id or its gene's, with or without the version behind the last point."""
+    values, index = [], set(labels.index)
+    for transcript in transcripts:
+        names = (transcript.id, transcript.gene)
+        names = [*names, *(n.rpartition(".")[0] for n in names)]
+        found = next((n for n in names if n in index), None)
+        values.append(None if found is None else labels[found])
+    if all(value is None for value in values):
+        unlike = f"(a gene is {transcripts[0].gene!r}, a label is of {labels.index[0]!r})"
+        raise InputError(f"{where}, {name}", f"no transcript or gene has a label {unlike}", "use ids of one kind")
+    return values
 
 
 def _annotated(settings, sources, where):
