@@ -27,6 +27,7 @@ COLUMNS = ("sequence", "token", "replacement", "label", "pred", "start_offset", 
 FAST_PATHS = {
     "seqlm-cnn": ("seqlm.attribution.windowed", "Windowed"),
     "seqlm-backbone": ("seqlm.attribution.prefix", "Prefix"),
+    "seqlm-saluki": ("seqlm.attribution.recurrent", "Recurrent"),
 }
 # Edits worked on together: enough to fill a path's batches, few enough to hold a whole track for each.
 EDITS_AT_ONCE = {"cpu": 2**10, "cuda": 2**15}

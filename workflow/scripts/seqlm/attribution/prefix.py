@@ -18,7 +18,7 @@ from torch import nn
 from seqlm.attribution.shift import edited_copies
 
 # Tokens in a batch of copies.
-TOKENS_IN_BATCH = {"cpu": 2**13, "cuda": 2**18}
+TOKENS_IN_BATCH = {"cpu": 2**11, "cuda": 2**18}
 
 
 class Prefix:
@@ -62,12 +62,13 @@ class Prefix:
             start = 0
             while start < len(row):
                 # Sorted by position, the edits of a batch change almost the same stretch of tokens.
-                length = X.shape[1] * len(strands) - (0 if self.both else int(position[start]))
+                length = X.shape[1] - (0 if self.both else int(position[start]))
                 chunk = slice(start, start + max(1, TOKENS_IN_BATCH[device.type] // length))
                 column = None if self.inputs.edit == "remove" else columns[choice[chunk]]
                 copies = edited_copies(X, row[chunk], position[chunk], column, blank)
                 y, first = self._predict(strands, copies, row[chunk])
-                difference = y.double() - prediction[row[chunk], first:] if self.conv else y.double() - prediction[row[chunk]]
+                original = prediction[row[chunk]]
+                difference = y.double() - (original[:, first:] if self.conv else original)
                 if weights is not None:
                     difference = (difference * weights[row[chunk], first:]).sum(1)
                 elif self.conv:
@@ -121,7 +122,7 @@ class _Strand:
     def copies(self, X, row):
         """States (M, T, E) of copies of sequences `row`, and the first token at which any of them differs."""
         T = X.shape[1]
-        changed = (X != self.X[row]).int()
+        changed = (self.X[row] != X).int()
         first = torch.where(changed.any(1), changed.argmax(1), T - 1).min()
         a = int(first)
         return torch.cat([self.features[row, :a], self._states(X[:, a:], row, a)], 1), a

@@ -5,10 +5,10 @@ channels, H channels of the head, n sequences of length L, M edits. An edit at p
 positions from ``i - a`` on and the ``K + Q - 1`` outputs from ``i - a - c`` on. Arrays keep that room at both ends, so
 that the window of edit i starts at index i.
 
-The first convolution is linear in the bases: a changed base adds a known column of weights to each of K hidden
-positions. The second is linear in the normalised features: it is applied to their *difference* from the original, K
-positions instead of the K + 2 (Q - 1) that the outputs see. GELU and the last layer follow on K + Q - 1 outputs. On 300
-bases and 11 taps this is 27 times less arithmetic than the whole network.
+The first convolution is a sum over table look-ups, one for every few bases. The second is linear in the normalised
+features: it is applied to their *difference* from the original, K positions instead of the K + 2 (Q - 1) that the
+outputs see. GELU and the last layer follow on K + Q - 1 outputs. On 300 bases and 11 taps this is 27 times less
+arithmetic than the whole network.
 
 A removed base moves everything behind it. Before the seam the edited sequence equals the original, behind it the
 sequence that starts one base later. Both are computed once; each edit is their stitch, with K - 1 hidden positions at
@@ -24,6 +24,8 @@ from seqlm.attribution.shift import shifted
 NOTHING = 4
 # Edits in a batch: on a CPU what lies between two layers should stay in the second-level cache.
 EDITS_IN_BATCH = {"cpu": 96, "cuda": 2**13}
+# Bases in a word of the first convolution's tables: 625 words of 128 channels fit in a second-level cache.
+WORD = 4
 
 
 class Windowed:
@@ -35,11 +37,9 @@ class Windowed:
         conv = self.model.conv
         self.K = conv.kernel_size[0]
         self.a = self.K - 1 - (self.K - 1) // 2  # torch pads (K - 1) // 2 on the left
-        # table[b, j]: what base b at position i adds to hidden position i - a + j; no base adds nothing.
-        self.table = F.pad(conv.weight.permute(1, 2, 0).flip(1), (0, 0, 0, 0, 0, 1)).contiguous()
-        self.change = self.table[:, None] - self.table  # [new, old]
-        self.weight = _channels_last(conv.weight)
         self.W = max(1, self.K - self.remove)  # hidden positions computed anew
+        self.weight = _channels_last(conv.weight)
+        self.words, self.places = _word_tables(conv)
 
     @staticmethod
     def supports(model):
@@ -51,51 +51,40 @@ class Windowed:
     def __call__(self, X, row, position, choice, weights=None):
         device = self.run.device
         X, row, position, choice = (t.to(device) for t in (X.long().clamp(max=NOTHING), row, position, choice))
+        u = torch.arange(self.W + self.K - 1, device=device)
+        # What the hidden window of edit i sees: without the removed base, or with another one in its place.
+        seen = u + (u >= self.K - 1) if self.remove else u
+        padded = F.pad(X, (self.K - 1, self.K), value=NOTHING)
         with self.run.context():
-            left = self._hidden(X)
             X_right = shifted(X, X.new_tensor(NOTHING)) if self.remove else X
-            right = self._hidden(X_right) if self.remove else left
             score = _Tracks if self.model.config.target == "track" else _Pooled
-            score = score(self, X, X_right, left, right, None if weights is None else weights.to(device))
-            seam = self._seam_sums(X, X_right) if self.remove else None
-            delta = []
+            score = score(self, X, X_right, None if weights is None else weights.to(device))
+            delta = [score.empty()]
             for chunk in torch.arange(len(row), device=device).split(EDITS_IN_BATCH[device.type]):
-                r, p = row[chunk], position[chunk]
-                j = torch.arange(self.W, device=device)
-                window = (r * left.shape[1] + p)[:, None] + j
-                column = self.columns[choice[chunk]]
-                hidden = _rows(right, window)
-                if self.remove:
-                    hidden += _rows(seam, window * self.K + j)
-                else:
-                    hidden += F.embedding(column * 5 + X[r, p], self.change.view(25, -1)).view_as(hidden)
-                delta.append(score(r, p, window, F.gelu(hidden), column))
-        delta = torch.cat(delta) if delta else score.empty()
-        return score.prediction.double().cpu(), delta.double().cpu()
+                r, p, column = row[chunk], position[chunk], self.columns[choice[chunk]]
+                bases = padded[r[:, None], p[:, None] + seen]
+                if not self.remove:
+                    bases[:, self.K - 1] = column
+                delta.append(score(r, p, F.gelu(self._hidden_windows(bases)), column))
+        return score.prediction.double().cpu(), torch.cat(delta).double().cpu()
 
-    def _hidden(self, X):
+    def _hidden_windows(self, bases):
+        """First convolution of windows of bases (M, W + K - 1) -> (M, W, C)."""
+        number = bases.to(self.places.dtype).unfold(1, self.K, 1) @ self.places  # (M, W, words)
+        number = number.long() + 5**WORD * torch.arange(number.shape[2], device=bases.device)
+        return F.embedding_bag(number.flatten(0, 1), self.words, mode="sum").view(*number.shape[:2], -1)
+
+    def hidden(self, X):
         """First convolution, (n, L + K - 1, C)."""
-        x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NOTHING), 5)[..., :4].to(self.table.dtype)
+        x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NOTHING), 5)[..., :4].to(self.weight.dtype)
         return _convolve(x, self.weight, self.model.conv.bias)
-
-    def _seam_sums(self, X, X_right):
-        """(n, L + K - 1, K, C): what the first convolution gains at hidden position h, window index j, when the bases
-        that taps beyond j see are those of `X` instead of `X_right`."""
-        sums = self.table.new_empty(len(X), X.shape[1] + self.K - 1, self.K, self.table.shape[2])
-        sums[:, :, -1] = 0
-        x, x_right = (F.pad(codes, (self.K - 1, self.K - 1), value=NOTHING) for codes in (X, X_right))
-        for j in range(self.K - 1, 0, -1):
-            seen = slice(self.K - 1 - j, self.K - 1 - j + sums.shape[1])
-            gain = F.embedding(x[:, seen] * 5 + x_right[:, seen], self.change[:, :, j].reshape(25, -1))
-            torch.add(sums[:, :, j], gain, out=sums[:, :, j - 1])
-        return sums
 
 
 class _Tracks:
     """From new hidden windows to differences of the track."""
 
-    def __init__(self, path, X, X_right, left, right, weights):
-        self.path, self.head, self.weights = path, path.model.head, weights
+    def __init__(self, path, X, X_right, weights):
+        self.path, self.head = path, path.model.head
         K, L, device = path.K, X.shape[1], X.device
         self.L, self.Q = L, self.head.conv.kernel_size[0]
         self.c = self.Q - 1 - (self.Q - 1) // 2
@@ -104,15 +93,13 @@ class _Tracks:
         taps = self.head.conv.weight * self.head.norm.weight[:, None]
         self.taps = _channels_last(taps)
         self.exists = F.pad(torch.ones(L, device=device), (path.a, K - 1 - path.a))[:, None]
-        self.left = self._normalised(F.gelu(left)) * self.exists
-        self.before, y = self._outputs(left)
+        self.left, self.before, y = self._towers(X)
         self.prediction = y + self.head.linear.bias
         self.y = F.pad(y, self.room)
         if path.remove:
-            self.right = self._normalised(F.gelu(right)) * self.exists
-            self.before, y_right = self._outputs(right)
-            self.both = torch.cat([self.left.flatten(0, 1), self.right.flatten(0, 1)])
-            self.stitched = self._stitch_sums(taps)
+            right, self.before, y_right = self._towers(X_right)
+            self.stitched = self._stitch_sums(self.left - right, taps)
+            self.both = torch.cat([self.left.flatten(0, 1), right.flatten(0, 1)])
             self.gain = F.pad(y_right - y, self.room).double()
             if weights is not None:
                 self.gain = self.gain * F.pad(weights, self.room)
@@ -125,42 +112,48 @@ class _Tracks:
     def _normalised(self, x):
         return F.layer_norm(x, x.shape[-1:], eps=self.head.norm.eps)
 
-    def _outputs(self, hidden):
-        """Second convolution (n, L + K + Q - 2, H), zero outside the sequence; the track without its bias (n, L)."""
-        x = F.gelu(hidden[:, self.path.a : self.path.a + self.L])
-        x = self.head.conv(self.head.norm(x).transpose(1, 2)).transpose(1, 2)
-        return F.pad(x, (0, 0, *self.room)), F.gelu(x) @ self.head.linear.weight[0]
+    def _towers(self, X):
+        """Normalised features (n, L + K - 1, C), second convolution (n, L + K + Q - 2, H), track less bias (n, L)."""
+        x = F.gelu(self.path.hidden(X))
+        inside = self.head.norm(x[:, self.path.a : self.path.a + self.L])
+        output = self.head.conv(inside.transpose(1, 2)).transpose(1, 2)
+        y = F.gelu(output) @ self.head.linear.weight[0]
+        return self._normalised(x).mul_(self.exists), F.pad(output, (0, 0, *self.room)), y
 
-    def _stitch_sums(self, taps):
-        """(n, L + K + Q - 2, Q + 1, H): what output o gains when its first t taps see `left` instead of `right`."""
-        n, width, _ = self.left.shape
-        outputs = width + self.Q - 1
-        product = (self.left - self.right) @ taps.permute(1, 2, 0).flatten(1)  # every tap by itself
-        product = F.pad(product.view(n, width, self.Q, -1), (0, 0, 0, 0, self.Q - 1, self.Q - 1))
-        sums = product.new_empty(n, outputs, self.Q + 1, product.shape[-1])
-        sums[:, :, 0] = 0
+    def _stitch_sums(self, gain, taps):
+        """(n, Q + 1, L + K + Q - 2, H): what outputs gain when their first t taps see `left` instead of `right`.
+
+        `gain` is left - right, (n, L + K - 1, C).
+        """
+        gain = F.pad(gain, (0, 0, self.Q - 1, self.Q - 1))
+        product = _project(gain, taps.permute(2, 0, 1).flatten(0, 1)).unflatten(2, (self.Q, -1))  # every tap by itself
+        n, outputs = len(gain), gain.shape[1] - self.Q + 1
+        sums = product.new_empty(n, self.Q + 1, outputs, product.shape[-1])
+        sums[:, 0] = 0
         for k in range(self.Q):
             # Output o (index o + a + c) sees with tap k the hidden position o + k - (Q - 1 - c), index + Q - 1 here.
-            torch.add(sums[:, :, k], product[:, k : k + outputs, k], out=sums[:, :, k + 1])
+            torch.add(sums[:, k], product[:, k : k + outputs, k], out=sums[:, k + 1])
         return sums
 
-    def __call__(self, row, position, window, features, column):
+    def __call__(self, row, position, features, column):
         path, device = self.path, row.device
+        j = torch.arange(path.W, device=device)
+        window = (row * self.left.shape[1] + position)[:, None] + j
         if path.remove:
-            j = torch.arange(path.W, device=device)
-            original = F.embedding(window + (j >= path.a) * (self.left.shape[0] * self.left.shape[1]), self.both)
+            original = F.embedding(window + (j >= path.a) * self.left[..., 0].numel(), self.both)
         else:
             original = _rows(self.left, window)
         difference = self._normalised(features).sub_(original)
         if position.min() < path.a or position.max() > self.L - path.K + path.a:
-            difference *= self.exists[position[:, None] + torch.arange(path.W, device=device)]
+            difference *= self.exists[position[:, None] + j]
         x = _convolve(difference, self.taps, padding=self.Q - 1)
         q = torch.arange(x.shape[1], device=device)
-        output = row[:, None] * self.before.shape[1] + position[:, None] + q
+        width = self.before.shape[1]
+        output = row[:, None] * width + position[:, None] + q
         x += _rows(self.before, output)
         if path.remove:
             t = (path.a + self.Q - 1 - q).clamp(0, self.Q)
-            x += _rows(self.stitched, output * (self.Q + 1) + t)
+            x += _rows(self.stitched, output + (row[:, None] * self.Q + t) * width)
         gain = F.gelu(x) @ self.head.linear.weight[0] - self.y.flatten()[output]
         return self._reduce(row, position, output, gain.double())
 
@@ -179,21 +172,23 @@ class _Tracks:
 class _Pooled:
     """From new hidden windows to differences of a scalar or of logits."""
 
-    def __init__(self, path, X, X_right, left, right, weights):
-        self.path, self.head, L = path, path.model.head, X.shape[1]
-        inside = slice(path.a, path.a + L)
+    def __init__(self, path, X, X_right, weights):
+        self.path, self.head = path, path.model.head
+        inside = slice(path.a, path.a + X.shape[1])
         known, known_right = X < NOTHING, X_right < NOTHING
-        left, right = F.gelu(left[:, inside]), F.gelu(right[:, inside])
+        left = F.gelu(path.hidden(X)[:, inside])
+        right = F.gelu(path.hidden(X_right)[:, inside]) if path.remove else left
         self.pool = StitchedPool(self.head.pooling, left, right, known, known_right)
         room = (path.a, path.K - 1 - path.a)
-        self.known, self.known_right = F.pad(known, room).flatten(), F.pad(known_right, room).flatten()
+        self.known, self.known_right = F.pad(known, room), F.pad(known_right, room)
         self.prediction = self.head(left, known)
 
     def empty(self):
         return self.prediction[:0]
 
-    def __call__(self, row, position, window, features, column):
+    def __call__(self, row, position, features, column):
         j = torch.arange(self.path.W, device=row.device)
+        window = row[:, None], position[:, None] + j
         if self.path.remove:
             known = torch.where(j < self.path.a, self.known[window], self.known_right[window])
         else:
@@ -202,9 +197,33 @@ class _Pooled:
         return self.head(pooled).double() - self.prediction[row]
 
 
+def _word_tables(conv):
+    """Tables (words x 5^WORD, C) of the sums over WORD taps, for every word of A, C, G, T and no base, and the place
+    values (K, words) that turn K bases into the words' numbers. The bias is in the first table."""
+    weight = F.pad(conv.weight, (0, -conv.kernel_size[0] % WORD, 0, 1))  # (C, 5, taps): no base, and taps past the end
+    C, _, taps = weight.shape
+    tables = []
+    for k in range(0, taps, WORD):
+        table = weight.new_zeros(1, C)
+        for tap in range(k, k + WORD):
+            table = (table[:, None] + weight[:, :, tap].T).flatten(0, 1)
+        tables.append(table + conv.bias if k == 0 else table)
+    # In float64 a product is exact, also where the rest is computed in 16 bits.
+    place = 5.0 ** torch.arange(WORD - 1, -1, -1, dtype=torch.double, device=weight.device)
+    places = torch.block_diag(*[place[:, None]] * len(tables))
+    return torch.cat(tables), places[: conv.kernel_size[0]]
+
+
 def _rows(x, index):
     """Vectors of `x` (..., C) by their number: (*index.shape, C)."""
     return F.embedding(index, x.reshape(-1, x.shape[-1]))
+
+
+def _project(x, weight):
+    """Linear map of (n, L, C_in) by weight (C_out, C_in), as a convolution: twice as fast as a matrix product here."""
+    n, L, C = x.shape
+    x = F.pad(x.reshape(-1, C), (0, 0, 0, -n * L % 64)).view(-1, 64, C)
+    return _convolve(x, _channels_last(weight[..., None])).reshape(-1, len(weight))[: n * L].view(n, L, -1)
 
 
 def _channels_last(weight):
