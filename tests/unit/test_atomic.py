@@ -1,12 +1,14 @@
 """Atomic tokens: vocabulary, cutting, specifiers, and the transformers tokenizer made of them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
 from seqlm.errors import InputError
 from seqlm.tokenization import encode_batch, load_tokenizer, save_tokenizer
-from seqlm.tokenization.atomic import AtomicLayout, bases_of, layout_of, learn, learn_layout, to_tokenizer
+from seqlm.tokenization.atomic import AtomicLayout, as_read, bases_of, layout_of, learn, learn_layout, to_tokenizer
 
 MRNA = AtomicLayout("mrna", separator=" ")
 
@@ -122,7 +124,14 @@ def test_characters_as_tokens(tmp_path):
 
 
 def test_bases_of_tokens():
-    assert bases_of("a Gej u#2 C", specifier_separator="#") == "AGTC"
+    assert bases_of("a Gej u#2 C") == "AGTC"
+
+
+def test_models_without_a_layout_read_plain_bases():
+    sequences = ["a Gej c", "ACGT"]
+    assert as_read(object(), sequences) == ["AGC", "ACGT"]
+    assert as_read(SimpleNamespace(layout=MRNA), sequences) == sequences
+    assert as_read(SimpleNamespace(tokenizer=to_tokenizer(MRNA)), sequences) == sequences
 
 
 def test_what_it_refuses():

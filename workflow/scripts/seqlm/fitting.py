@@ -18,6 +18,7 @@ from seqlm.objectives import OBJECTIVES
 from seqlm.probe import fit_head
 from seqlm.runtime import CostLog, pick_device, pick_precision, seed_everything
 from seqlm.scaling import fit_scaling, scale_labels
+from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
 
 # Trained by gradient descent: a class whose config takes the options of the model entry.
@@ -263,7 +264,7 @@ def _inputs(network, examples, training, cache, precision, device):
     origin = np.arange(len(sequences))
     if examples.target == "track":
         sequences, y, origin = _with_copies(examples, training)
-    X = network.encode(sequences)
+    X = network.encode(as_read(network, sequences))
     if examples.target == "track" and X.shape[1] != y.shape[1]:
         raise InputError(
             "tokenizer",
@@ -322,10 +323,12 @@ def _solve(model, examples, seed, output, backbone):
         }
         if backbone:
             network = _on_backbone(model, examples, backbone)
-            fit_head(network, **data)
+            fit_head(network, **(data | {"sequences": as_read(network, data["sequences"])}))
         else:
             common = {key: value for key, value in examples.common().items() if key != "n_outputs"}
             options = {key: value for key, value in model.items() if key not in ("network", *OF_HEADS)}
+            if model["network"] == "kmer":
+                data["sequences"] = as_read(None, data["sequences"])
             network = _named(SOLVED[model["network"]])(**data, **common, **options)
         cost.add(samples=len(train))
     cost.parameters = cost.trainable_parameters = sum(p.numel() for p in network.parameters())
@@ -333,7 +336,7 @@ def _solve(model, examples, seed, output, backbone):
     rows = []
     for part in ("train", "validation"):
         chosen = getattr(examples, part)
-        X = network.encode(examples.sequences.iloc[chosen].tolist())
+        X = network.encode(as_read(network, examples.sequences.iloc[chosen]))
         weight = None if examples.weight is None else examples.weight[chosen]
         found = evaluate(network, ArrayData(X, examples.y[chosen], weight), OBJECTIVES[examples.target]())
         rows += [[0, 0, part, metric, value] for metric, value in found.items()]

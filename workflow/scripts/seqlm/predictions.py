@@ -26,6 +26,7 @@ from seqlm.metrics import evaluate
 from seqlm.models.bundle import load_model
 from seqlm.runtime import CostLog, pick_device
 from seqlm.sequences import base_codes
+from seqlm.tokenization.atomic import as_read
 
 PREDICTION_TYPES = {"track": pa.list_(pa.float32()), "scalar": pa.float64(), "class": pa.list_(pa.float32())}
 
@@ -54,7 +55,7 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
     examples = pd.concat([data.part(fold, part).assign(part=part) for part in parts])
     _check_some(examples, dataset, fold, parts)
     device = pick_device(device)
-    sequences = examples["sequence"].tolist()
+    sequences = as_read(model, examples["sequence"])
     with CostLog("predict", device, parameters=model.num_parameters()) as cost:
         prediction = predict_targets(model, sequences, device=device, verbose=True)
         cost.add(samples=len(sequences), tokens=sum(map(len, sequences)))
@@ -104,7 +105,7 @@ def score_dataset(model, dataset, fold, edit="mask", examples=50, part="test", r
     chosen = _with_motif_first(data.part(fold, part), data.target, examples)
     _check_some(chosen, dataset, fold, [part])
     device = pick_device(device)
-    sequences = chosen["sequence"].tolist()
+    sequences = as_read(model, chosen["sequence"])
     with CostLog("loo", device, parameters=model.num_parameters()) as cost:
         scored = leave_one_out(model, sequences, edit, replacements, device=device, verbose=True)
         cost.add(samples=len(sequences), tokens=sum(map(len, scored.tokens)))

@@ -325,7 +325,20 @@ def _escape(text):
     return "".join(f"\\{c}" if not c.isalnum() else c for c in text)
 
 
-def bases_of(sequence, separator=" ", specifier_separator=None):
+def bases_of(sequence, separator=" ", specifier_separator="#"):
     """Plain bases of a sequence of mRNA tokens, for models that know bases only: ``"a Gej c#1"`` becomes ``"AGC"``."""
     tokens = sequence.split(separator) if separator else sequence
-    return "".join(token[0] for token in tokens).upper().replace("U", "T")
+    bases = "".join(token.partition(specifier_separator)[0][:1] for token in tokens)
+    return bases.upper().replace("U", "T")
+
+
+def as_read(model, sequences):
+    """Sequences in the form in which a model reads them.
+
+    Models with a layout, or with an atomic tokenizer, read tokens; all others read the plain bases of them.
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
+    if hasattr(model, "layout") or kind == "atomic":
+        return list(sequences)
+    return [bases_of(sequence) if " " in sequence else sequence for sequence in sequences]
