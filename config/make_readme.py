@@ -80,7 +80,8 @@ def readme(schema):
     top = [(key, child) for key, child in schema["properties"].items()]
     simple = {key: child for key, child in top if child.get("type") != "object" and "$ref" not in child}
     head = "| key | value | default | meaning |\n| --- | --- | --- | --- |"
-    parts.append("## The study\n\n" + "\n".join([head, *rows({**schema, "properties": simple}, "", definitions)]) + "\n")
+    table = [head, *rows({**schema, "properties": simple}, "", definitions)]
+    parts.append("## The study\n\n" + "\n".join(table) + "\n")
     for key, child in top:
         if key not in simple:
             text = child.get("description") or definitions[child["$ref"].split("/")[-1]]["description"]

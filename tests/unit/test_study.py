@@ -73,7 +73,10 @@ def test_the_input_is_not_changed():
         ({"threads": 0}, ["threads"]),
         ({"backbones": {"g": {"tokenizer": "t", "corpus": ["windows"]}}}, ["backbones.g", "tokenizer", "'t'"]),
         ({"backbones": {"g": {"corpus": ["windows"]}}}, ["backbones.g", "needs a tokenizer"]),
-        ({"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}}, ["predict.new", "'saluki'"]),
+        (
+            {"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}},
+            ["predict.new", "'saluki'"],
+        ),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_key(change, words):

@@ -40,7 +40,8 @@ def one_line_errors(log=None):
         if isinstance(error, InputError):
             line = str(error)
         else:
-            line = f"{error.filename or 'file system'}: {error.strerror or error}; check the path, its rights and free disk space"
+            where, what = error.filename or "file system", error.strerror or error
+            line = f"{where}: {what}; check the path, its rights and free disk space"
         print(f"seqlm: {line}", file=sys.stderr)
         if log:
             with open(log, "a") as handle:

@@ -261,7 +261,10 @@ def pretrain(
         card={
             "title": name,
             "Pretraining": {key: options[key] for key in BACKBONE} | {"seed": seed},
-            "Data": {source["name"]: f"{source['tokens']['train']:,} tokens for training" for source in text.summary["sources"]},
+            "Data": {
+                source["name"]: f"{source['tokens']['train']:,} tokens for training"
+                for source in text.summary["sources"]
+            },
             "Results": {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in report.items()},
         },
     )

@@ -58,9 +58,8 @@ def check_config(config, schema, where="config"):
     """
     config = copy.deepcopy(config)
     validator = _fill_defaults(jsonschema.Draft202012Validator)(schema)
-    errors = sorted(validator.iter_errors(config), key=lambda error: (len(error.absolute_path), str(error.absolute_path)))
-    if errors:
-        error = jsonschema.exceptions.best_match(errors)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error:
         key = ".".join(str(part) for part in error.absolute_path) or "top level"
         mend = f"see config/README.md ({error.schema.get('description', 'every key is described there')})"
         if error.validator == "additionalProperties" and "properties" in error.schema:
@@ -154,14 +153,16 @@ class Study:
         for name, model in config["models"].items():
             where = f"config, models.{name}"
             if ("backbone" in model) == ("network" in model):
-                raise InputError(where, "a model has either a network or a backbone", "give network: cnn or backbone: <name>")
+                mend = "give network: cnn or backbone: <name>"
+                raise InputError(where, "a model has either a network or a backbone", mend)
             if "backbone" in model:
                 _known(config["backbones"], "backbone", where, model["backbone"])
         for name, run in config["runs"].items():
             _known(config["datasets"], "dataset", "config, runs", name)
             _known(config["models"], "model", f"config, runs.{name}", *run["models"])
             for part in ("loo", "embeddings"):
-                _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *run.get(part, {}).get("models", []))
+                chosen = run.get(part, {}).get("models", [])
+                _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
         for name, files in config["predict"].items():
             where = f"config, predict.{name}"
             _known(config["runs"], "run", where, files["dataset"])
