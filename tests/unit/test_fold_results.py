@@ -12,7 +12,14 @@ from scipy.stats import spearmanr
 from seqlm.attribution.loo import LeaveOneOut
 from seqlm.ensemble import combine, fit_weights
 from seqlm.errors import InputError
-from seqlm.fold_results import motif_arrays, rank_deltas, write_explanation, write_fold_results, write_motif_arrays
+from seqlm.fold_results import (
+    motif_arrays,
+    rank_deltas,
+    scores_by_base,
+    write_explanation,
+    write_fold_results,
+    write_motif_arrays,
+)
 
 IDS = ["a", "b", "c", "d"]
 
@@ -87,16 +94,25 @@ def test_motif_arrays_of_replacing_are_hypothetical():
     assert not contributions[0, :, 1].any()
 
 
+def test_replacement_scores_by_base():
+    nan = np.nan
+    scores = np.array([[[1, nan, 2, 3, nan], [nan, 4, nan, nan, 5], [nan] * 5]], np.float32)
+    by_base = scores_by_base(scores, ["c", "A", "g", "t", "GEJ"])
+    assert by_base[0, :2].tolist() == [[0, 1, 2, 3], [4, 0, 5, 0]]
+    assert np.isnan(by_base[0, 2]).all()
+
+
 def test_explanation_holds_what_the_arrays_hold(tmp_path):
     scores = np.array([[0.5, -1.0, 2.0], [0.25, np.nan, np.nan]], np.float32)
     loo = LeaveOneOut(scores, np.array([3.0, 4.0], np.float32), [["a", "Gej", "c"], ["T"]], [])
-    write_explanation(tmp_path, loo, ["x", "y"])
+    write_explanation(tmp_path, loo.to_table(["x", "y"]), loo.prediction)
     explanation = pickle.loads((tmp_path / "explanation.pkl").read_bytes())
     assert isinstance(explanation, shap.Explanation)
     assert explanation.values[0].tolist() == [-0.5, 1, -2]
     assert explanation[1].data.tolist() == ["T"]
     assert explanation.base_values.tolist() == [3, 4]
     arrays = np.load(tmp_path / "explanation.npz")
+    assert arrays["id"].tolist() == ["x", "y"]
     assert arrays["length"].tolist() == [3, 1]
     assert arrays["values"].tolist() == [-0.5, 1, -2, -0.25]
     assert arrays["tokens"].tolist() == ["a", "Gej", "c", "T"]

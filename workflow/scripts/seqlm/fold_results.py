@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from seqlm.files import atomic_path
+from seqlm.transcript_scores import transcripts_of
 
 
 def rank_deltas(ids, labels, predictions):
@@ -148,6 +149,23 @@ def motif_arrays(codes, scores):
     return one_hot, np.where(known, effect - effect.mean(1, keepdims=True), 0).astype(np.float32)
 
 
+def scores_by_base(scores, replacements):
+    """Replacement scores (n, L, R) by the base that was put in, (n, L, 4), whatever kind of token it came as.
+
+    A base that was not put in (the one that is there) scores 0; positions without any score stay NaN.
+    """
+    bases = np.array([str(name)[:1].upper() for name in replacements])
+    by_base = np.full((*scores.shape[:2], 4), np.nan, np.float32)
+    for i, base in enumerate("ACGT"):
+        chosen = scores[:, :, bases == base]
+        known = ~np.isnan(chosen)
+        total = np.where(known, chosen, 0).sum(2)
+        by_base[:, :, i] = np.where(known.any(2), total / known.sum(2).clip(1), np.nan)
+    scored = ~np.isnan(by_base).all(2)
+    by_base[scored] = np.nan_to_num(by_base[scored])
+    return by_base
+
+
 def write_motif_arrays(folder, codes, scores):
     """Write `motif_arrays` as one_hot.npz and contributions.npz, each with one array arr_0."""
     for name, array in zip(("one_hot", "contributions"), motif_arrays(codes, scores), strict=True):
@@ -155,7 +173,7 @@ def write_motif_arrays(folder, codes, scores):
             np.savez_compressed(path, array)
 
 
-def write_explanation(folder, loo, ids=None):
+def write_explanation(folder, table, prediction):
     """Leave-one-out scores as a `shap.Explanation` (explanation.pkl) and as plain arrays (explanation.npz).
 
     Values are minus the scores: what a token adds to the prediction. Where there are several replacements, their mean.
@@ -163,40 +181,31 @@ def write_explanation(folder, loo, ids=None):
     Parameters
     ----------
     folder : path
-    loo : seqlm.attribution.LeaveOneOut
-    ids : sequence of str, optional
+    table : DataFrame
+        Leave-one-out scores, as `LeaveOneOut.to_table` gives them.
+    prediction : array (n,)
+        What the scores of each sequence are differences from, in the order of the table.
     """
     import pickle
 
     from shap import Explanation
 
-    scores = -loo.scores if loo.scores.ndim == 2 else -_mean_over_replacements(loo.scores)
-    lengths = np.array([len(tokens) for tokens in loo.tokens])
-    values = [scores[i, :n].astype(np.float64) for i, n in enumerate(lengths)]
-    explanation = Explanation(
-        values=_ragged(values),
-        base_values=np.asarray(loo.prediction, np.float64),
-        data=_ragged([np.array(tokens, dtype=object) for tokens in loo.tokens]),
-        output_names=loo.predicted,
-    )
+    names, own = zip(*transcripts_of(table), strict=True)
+    values = [-rows["loo"].to_numpy(np.float64) for rows in own]
+    tokens = [rows["token"].to_numpy(object) for rows in own]
+    prediction = np.asarray(prediction, np.float64)
+    explanation = Explanation(values=_ragged(values), base_values=prediction, data=_ragged(tokens))
     with atomic_path(Path(folder) / "explanation.pkl") as path:
         path.write_bytes(pickle.dumps(explanation))
-    names = [str(i) for i in range(len(lengths))] if ids is None else list(map(str, ids))
     with atomic_path(Path(folder) / "explanation.npz") as path:
         np.savez_compressed(
             path,
-            id=np.array(names),
-            length=lengths,
+            id=np.array(names, dtype=str),
+            length=np.array([len(part) for part in values]),
             values=np.concatenate(values),
-            tokens=np.array([token for tokens in loo.tokens for token in tokens]),
-            prediction=np.asarray(loo.prediction),
+            tokens=np.concatenate(tokens).astype(str),
+            prediction=prediction,
         )
-
-
-def _mean_over_replacements(scores):
-    known = ~np.isnan(scores)
-    total = np.where(known, scores, 0).sum(2)
-    return np.divide(total, known.sum(2), out=np.full(total.shape, np.nan), where=known.any(2))
 
 
 def _ragged(parts):
