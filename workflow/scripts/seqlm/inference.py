@@ -66,7 +66,7 @@ def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=
     if not isinstance(X, torch.Tensor):
         return _predict_sequences(model, list(X), args, func, batch_size, dtype, device, verbose)
     with prepared(model, dtype, device) as run:
-        size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device)
+        size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device, model)
         outputs = []
         for start in tqdm(range(0, len(X), size), disable=not verbose, desc="predict", unit="batch"):
             batch = slice(start, start + size)
@@ -107,7 +107,7 @@ def predict_cross(model, X, args, func=None, batch_size=None, dtype=None, device
         X = encode(model, list(X))
     n, m = len(X), rows.pop()
     with prepared(model, dtype, device) as run:
-        size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device)
+        size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device, model)
         outputs = []
         for start in tqdm(range(0, n * m, size), disable=not verbose, desc="predict", unit="batch"):
             pair = torch.arange(start, min(start + size, n * m))
@@ -129,10 +129,13 @@ def encode(model, sequences):
     return torch.nn.functional.one_hot(codes.long(), 5)[..., :4].transpose(1, 2).float().contiguous()
 
 
-def choose_batch_size(length, device):
-    """Examples of `length` positions that keep the device busy without filling its memory."""
+def choose_batch_size(length, device, model=None):
+    """Examples of `length` positions that keep the device busy without filling its memory.
+
+    A model that cuts batches into pieces itself says in ``least_batch`` how many it wants at once.
+    """
     positions = GPU_POSITIONS if torch.device(device).type == "cuda" else CPU_POSITIONS
-    return max(1, positions // max(1, length))
+    return max(getattr(model, "least_batch", 1), positions // max(1, length))
 
 
 def as_module(model):
@@ -217,7 +220,7 @@ def _predict_sequences(model, sequences, args, func, batch_size, dtype, device, 
     with prepared(model, dtype, device) as run:
         for length, members in groupby(order, key=lengths.__getitem__):
             members = list(members)
-            size = batch_size or choose_batch_size(length, run.device)
+            size = batch_size or choose_batch_size(length, run.device, model)
             groups += [members[start : start + size] for start in range(0, len(members), size)]
         outputs = []
         for group in tqdm(groups, disable=not verbose, desc="predict", unit="batch"):

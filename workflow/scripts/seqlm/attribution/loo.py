@@ -210,7 +210,7 @@ class Reference:
     def __call__(self, X, row, position, choice, weights=None):
         prediction = self._predict(X if isinstance(X, torch.Tensor) else encode(self.inputs.model, X)).double()
         length = X.shape[-1] if isinstance(X, torch.Tensor) else max(map(len, X))
-        size = self.batch_size or choose_batch_size(length, self.run.device)
+        size = self.batch_size or choose_batch_size(length, self.run.device, self.run.model)
         delta = []
         for chunk in torch.arange(len(row)).split(size):
             copies = self._copies(X, row[chunk], position[chunk], choice[chunk])

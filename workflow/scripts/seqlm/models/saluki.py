@@ -127,6 +127,7 @@ class Saluki(SequenceModel):
     """
 
     config_class = SalukiConfig
+    least_batch = 64  # `forward` works on pieces of a bounded size, whatever the batch
 
     def __init__(self, config):
         super().__init__(config)
