@@ -187,6 +187,19 @@ def test_learns_a_batch():
         assert torch.corrcoef(torch.stack([model.eval()(X), y]))[0, 1] > 0.9
 
 
+def test_long_sequences_are_cut_as_asked(tmp_path):
+    sequence = " ".join("acgtacgtAa")
+    for options, read in (
+        ({}, "acgt"),
+        ({"left_tailing": True}, "gtAa"),
+        ({"center_token": "A"}, "gtAa"),
+    ):
+        model = small(length=4, **options)
+        save_bundle(model, tmp_path / read / str(len(options)))
+        again = load_model(tmp_path / read / str(len(options)))
+        assert again.encode([sequence]).tolist() == model.encode([" ".join(read)]).tolist()
+
+
 def test_what_it_refuses():
     with pytest.raises(InputError, match="track"):
         Saluki(SalukiConfig(target="track"))

@@ -219,19 +219,19 @@ def _build(model, examples, backbone):
     fields = inspect.signature(network.config_class.__init__).parameters
     options = {key: value for key, value in model.items() if key in fields}
     if "layout" in fields:
-        options.setdefault("layout", _layout(examples))
+        options.setdefault("layout", _layout(examples, model.get("samplesize")))
     return network(network.config_class(**options, **examples.common()))
 
 
-def _layout(examples):
-    """How the text of atomic tokens becomes channels, from the sequences themselves."""
+def _layout(examples, samplesize=None):
+    """How the text of atomic tokens becomes channels, from (a sample of) the training sequences themselves."""
     from seqlm.tokenization.atomic import MRNA_TOKENS, AtomicLayout, learn_layout
 
     sequences = examples.sequences.iloc[examples.train]
     if not sequences.str.contains(" ", regex=False).any():
         return AtomicLayout("bases").to_dict()
     specifiers = "#" if sequences.str.contains("#", regex=False).any() else None
-    layout = learn_layout(sequences, specifier_separator=specifiers)
+    layout = learn_layout(sequences, samplesize, specifier_separator=specifiers)
     if set(layout.tokens) <= set(MRNA_TOKENS) and not specifiers:
         return AtomicLayout("mrna", separator=" ").to_dict()
     return layout.to_dict()

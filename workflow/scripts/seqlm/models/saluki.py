@@ -44,6 +44,8 @@ class SalukiConfig(SequenceConfig):
     dropout : float
     max_shift : int
         In training, each sequence starts up to this many zeros later.
+    left_tailing, center_token : optional
+        How sequences longer than `length` are cut, instead of what `layout` says.
     """
 
     model_type = "seqlm-saluki"
@@ -59,10 +61,13 @@ class SalukiConfig(SequenceConfig):
         dropout=0.3,
         max_shift=3,
         layer_norm_eps=0.007,
+        left_tailing=None,
+        center_token=None,
         **kwargs,
     ):
         super().__init__(target=target, length=length, **kwargs)
-        self.layout = layout or {}
+        cut = {"left_tailing": left_tailing, "center_token": center_token}
+        self.layout = (layout or {}) | {name: value for name, value in cut.items() if value is not None}
         self.filters = filters
         self.kernel = kernel
         self.blocks = blocks
