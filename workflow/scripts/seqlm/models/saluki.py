@@ -44,6 +44,10 @@ class SalukiConfig(SequenceConfig):
     dropout : float
     max_shift : int
         In training, each sequence starts up to this many zeros later.
+    memory : int
+        Steps that the recurrence remembers before it has learned anything: biases of its update gates are drawn so
+        that they forget over 1 to `memory` steps (Tallec & Ollivier 2018, ICLR). 0 starts them at zero, as published:
+        half of the state is then lost in every step, and a training set of a thousand genes is too small to unlearn it.
     left_tailing, center_token : optional
         How sequences longer than `length` are cut, instead of what `layout` says.
     """
@@ -60,6 +64,7 @@ class SalukiConfig(SequenceConfig):
         blocks=6,
         dropout=0.3,
         max_shift=3,
+        memory=0,
         layer_norm_eps=0.007,
         left_tailing=None,
         center_token=None,
@@ -73,6 +78,7 @@ class SalukiConfig(SequenceConfig):
         self.blocks = blocks
         self.dropout = dropout
         self.max_shift = max_shift
+        self.memory = memory
         self.layer_norm_eps = layer_norm_eps
 
 
@@ -167,6 +173,10 @@ class Saluki(SequenceModel):
             for gate in module.weight_hh_l0.chunk(3):
                 nn.init.orthogonal_(gate)
             nn.init.zeros_(module.bias_ih_l0)
+            if self.config.memory > 1:
+                update = module.bias_ih_l0[module.hidden_size : 2 * module.hidden_size]
+                with torch.no_grad():
+                    update.uniform_(1, self.config.memory).log_()
             nn.init.zeros_(module.bias_hh_l0)
         elif isinstance(module, (nn.LayerNorm, nn.BatchNorm1d)):
             nn.init.ones_(module.weight)
