@@ -45,7 +45,7 @@ plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
 	$(BIN)/snakemake -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall
 
 test: $(DEV_STAMP)  ## the tests (a few minutes)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
 	$(MAKE) lint
