@@ -10,7 +10,7 @@ import shap
 from scipy.stats import spearmanr
 
 from seqlm.attribution.loo import LeaveOneOut
-from seqlm.ensemble import combine, fit_weights
+from seqlm.ensemble import combine, fit_weights, part_metrics
 from seqlm.errors import InputError
 from seqlm.fold_results import (
     motif_arrays,
@@ -139,6 +139,14 @@ def test_ensemble_of_probabilities_is_their_mean():
     assert combine(members, pd.Series(dtype=str), target="class")[0]["prediction"][0].tolist() == pytest.approx(
         [0.4, 0.6]
     )
+
+
+def test_metrics_by_part():
+    ids, part = list("abcdef"), ["validation"] * 3 + ["test"] * 3
+    table = pd.DataFrame({"id": ids, "part": part, "prediction": [1.0, 2, 3, 3, 2, 9]})
+    metrics = part_metrics(table, pd.Series([2.0, 4, 6, 1, 2, np.nan], index=ids), "scalar")
+    r = metrics[metrics["metric"] == "pearson"].set_index("part")["value"]
+    assert r.to_dict() == pytest.approx({"validation": 1.0, "test": -1.0})
 
 
 def test_what_an_ensemble_refuses():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seqlm.errors import InputError
+from seqlm.metrics import evaluate
 
 WEIGHTS = ("equal", "validation")
 
@@ -85,3 +86,25 @@ def combine(members, labels, weights="validation", target="scalar"):
     y = pd.Series(labels).reindex(first.loc[validation, "id"]).to_numpy(float)
     weight, intercept = fit_weights(stacked[:, validation], y, weights)
     return first.assign(prediction=weight @ stacked + intercept), weight
+
+
+def part_metrics(predictions, labels, target, classes=None):
+    """Metrics of each part: DataFrame with part, metric, value; examples without a label are left out.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns id, part, prediction.
+    labels : Series
+        Label by id.
+    target : {"scalar", "class"}
+    classes : list of str, optional
+    """
+    rows = []
+    for part, own in predictions.groupby("part", sort=False):
+        y = labels.reindex(own["id"])
+        known = y.notna().to_numpy()
+        if known.any():
+            values = evaluate(target, y[known].tolist(), own["prediction"][known].tolist(), classes)
+            rows += [(part, metric, value) for metric, value in values.items()]
+    return pd.DataFrame(rows, columns=["part", "metric", "value"])

@@ -1,0 +1,40 @@
+"""Join several models' predictions of one fold and seed into those of an ensemble.
+
+Reads the members' predictions and the dataset; writes predictions, metrics and costs as of any model.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from seqlm.datasets import load_dataset
+from seqlm.ensemble import combine, part_metrics
+from seqlm.errors import one_line_errors
+from seqlm.predictions import PREDICTION_TYPES, write_json, write_parquet
+from seqlm.runtime import CostLog
+from seqlm.tables import read_table, write_table
+
+
+def main(snakemake):
+    given, out, params = snakemake.input, snakemake.output, snakemake.params
+    with one_line_errors(snakemake.log[0] if snakemake.log else None), CostLog("predict") as cost:
+        data = load_dataset(Path(given.examples).parent)
+        members = [read_table(path, ["id", "part", "prediction"]) for path in given.members]
+        labels = data.examples.set_index("id")["target"]
+        table, weight = combine(members, labels, params.weights, data.target)
+        metrics = part_metrics(table, labels, data.target, data.classes)
+        cost.add(samples=len(table))
+    columns = {"dataset": params.dataset_name, "model": params.model_name, "fold": params.fold, "seed": params.seed}
+    for position, (name, value) in enumerate(columns.items()):
+        metrics.insert(position, name, value)
+    arrays = {"id": pa.array(table["id"]), "part": pa.array(table["part"])}
+    arrays["prediction"] = pa.array(table["prediction"].tolist(), PREDICTION_TYPES[data.target])
+    if data.target == "class":
+        arrays["label"] = pa.array([data.classes[row.argmax()] for row in table["prediction"]])
+    write_parquet(pa.table(arrays), out.predictions)
+    write_table(metrics, out.metrics)
+    write_json({**cost.totals(), "weights": weight.tolist()}, out.cost)
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
