@@ -1,0 +1,9 @@
+"""Files in, files out: predictions and scores of any number of sequences, in memory that does not grow with them.
+
+records     FASTA, tables, parquet, BED with genome and VCF with genome as one stream of records
+predicting  one or several models on a chunk of records, as a table
+writing     chunks that an interrupted run continues from; parquet, CSV and gathered shards
+tracks      bigWig, bedGraph and BED
+variants    what a variant does to a prediction or to a language model's likelihood
+command     the command lines
+"""

@@ -1,0 +1,189 @@
+"""The command lines of predict_targets.py and score_loo.py outside of the workflow."""
+
+import argparse
+import os
+from pathlib import Path
+
+from seqlm.errors import InputError, one_line_errors
+from seqlm.streaming.records import FORMATS, open_records
+from seqlm.streaming.writing import CHUNK, check_output, digest, gather, stream
+
+_INPUTS = (
+    "FASTA, TSV or CSV, BED or VCF with --genome (each plain, gzip or bgzip), or parquet with a column of sequences"
+)
+
+
+def predict_command(arguments=None):
+    """Predict with bundles on the records of a file."""
+    parser = argparse.ArgumentParser(
+        prog="predict_targets.py",
+        description="Predict with one or several trained models on the records of a file, chunk by chunk. An "
+        "interrupted run continues when it is started again.",
+        epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. A VCF gives the "
+        "predictions for the windows of both alleles and their difference.",
+    )
+    parser.add_argument("--model", nargs="+", metavar="BUNDLE", help="folders of trained models")
+    parser.add_argument(
+        "--output",
+        required=True,
+        help=".parquet, .csv or .tsv; for windows of a genome also .bw, .bigwig, .bedgraph or .bed",
+    )
+    parser.add_argument("--reverse-complement", action="store_true", help="average over both strands")
+    parser.add_argument(
+        "--gather", nargs="+", metavar="SHARD", help="join shards, in this order, in place of predicting"
+    )
+    _add_input(parser)
+    with one_line_errors():
+        options = parser.parse_args(arguments)
+        if options.gather:
+            sizes = None
+            if options.genome:
+                from seqlm.sequences import Genome
+
+                sizes = Genome(options.genome).lengths
+            gather(options.gather, options.output, sizes)
+            return
+        if not (options.model and options.input):
+            parser.error("--model and --input are needed (or --gather)")
+        predict_file(
+            options.model, options.input, options.output, reverse_complement=options.reverse_complement,
+            **_settings(options),
+        )  # fmt: skip
+
+
+def score_command(arguments=None):
+    """Leave-one-out scores of the records of a file."""
+    parser = argparse.ArgumentParser(
+        prog="score_loo.py",
+        description="Exact leave-one-out scores of every base of the sequences in a file: a table with the columns "
+        "sequence, token, replacement, label, pred, start_offset, end_offset, loo. An interrupted run continues when "
+        "it is started again.",
+    )
+    parser.add_argument("--model", required=True, metavar="BUNDLE", help="folder of a trained model")
+    parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
+    parser.add_argument(
+        "--edit",
+        choices=("mask", "remove", "replace"),
+        default="mask",
+        help="a base becomes no base (mask), is deleted (remove), or becomes each other base (replace); %(default)s",
+    )
+    _add_input(parser, chunk=64)
+    with one_line_errors():
+        options = parser.parse_args(arguments)
+        if not options.input:
+            parser.error("--input is needed")
+        score_file(options.model, options.input, options.output, options.edit, **_settings(options))
+
+
+def predict_file(
+    models, input, output, *, genome=None, length=None, reverse_complement=False, chunk_size=CHUNK, shard=(1, 1),
+    device="auto", batch_size=None, columns=(), format=None,
+):  # fmt: skip
+    """Predictions of the records of a file, see `predict_command`.
+
+    Parameters
+    ----------
+    models : list of path
+        Bundles.
+    input, output : path
+    genome : path, optional
+    length : int, optional
+        Of windows around variants; the model's input length when left out.
+    reverse_complement : bool
+    chunk_size, shard
+        As for `seqlm.streaming.writing.stream`.
+    device : str
+    batch_size : int, optional
+    columns : dict of str to str
+        Names of the columns id and sequence.
+    format : str, optional
+        Of the input.
+    """
+    check_output(output, shard[1])
+    from seqlm.streaming.predicting import Ensemble
+
+    ensemble = Ensemble(models, reverse_complement, device, batch_size)
+    length = length or ensemble.config.length
+    source = open_records(input, genome, length, format, **dict(columns))
+    settings = {
+        "models": [digest(model) for model in models], "reverse_complement": reverse_complement, "length": length,
+        "genome": digest_of_place(genome), "columns": dict(columns),
+    }  # fmt: skip
+    stream(source, lambda records: ensemble.table(source, records), output, settings, chunk_size, shard)
+
+
+def score_file(
+    model, input, output, edit="mask", *, genome=None, length=None, chunk_size=64, shard=(1, 1), device="auto",
+    batch_size=None, columns=(), format=None,
+):  # fmt: skip
+    """Leave-one-out scores of the records of a file, see `score_command` and `predict_file`."""
+    check_output(output, shard[1])
+    if Path(output).suffix.lower() not in (".parquet", ".csv", ".tsv"):
+        raise InputError(output, "scores are a table", "write .parquet, .csv or .tsv")
+    source = open_records(input, genome, length or 2, format, **dict(columns))
+    if source.kind == "variants":
+        raise InputError(input, "leave-one-out scores are of sequences, not variants", "give FASTA, BED or a table")
+    import pyarrow as pa
+
+    from seqlm.attribution import leave_one_out
+    from seqlm.streaming.predicting import Ensemble
+
+    ensemble = Ensemble([model], device=device)
+
+    def make_table(records):
+        sequences = ensemble.readable(0, [(r.id, r.sequence) for r in records])
+        scored = leave_one_out(ensemble.models[0], sequences, edit, device=ensemble.device, batch_size=batch_size)
+        table = scored.to_table([r.id for r in records])
+        types = {"label": "float64", "replacement": "str"}  # the same in every chunk
+        return pa.Table.from_pandas(table.astype(types), preserve_index=False)
+
+    settings = {"model": digest(model), "edit": edit, "genome": digest_of_place(genome), "columns": dict(columns)}
+    stream(source, make_table, output, settings, chunk_size, shard, "leave one out")
+
+
+def digest_of_place(path):
+    """What tells a large file from another without reading it: its path, size and time."""
+    if path is None:
+        return None
+    stat = os.stat(path)
+    return [str(path), stat.st_size, stat.st_mtime_ns]
+
+
+def _shard(text):
+    number, _, shards = text.partition("/")
+    if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard; write k/n, such as 1/4")
+    return int(number), int(shards)
+
+
+def _add_input(parser, chunk=CHUNK):
+    parser.add_argument("--input", metavar="FILE", help=_INPUTS)
+    parser.add_argument("--format", choices=FORMATS, help="format of the input; by its suffix when left out")
+    parser.add_argument("--genome", metavar="FASTA", help="genome (plain or bgzip) that BED and VCF refer to")
+    parser.add_argument("--length", type=int, help="bases in the windows around variants; the model's input length")
+    parser.add_argument("--id-column", default="id", help="column of the name, in tables (%(default)s)")
+    parser.add_argument("--sequence-column", default="sequence", help="column of the sequence (%(default)s)")
+    parser.add_argument(
+        "--shard", type=_shard, default=(1, 1), metavar="K/N", help="only the Kth of N slices of the input, as parquet"
+    )
+    parser.add_argument("--chunk-size", type=int, default=chunk, help="records in memory at a time (%(default)s)")
+    parser.add_argument("--batch-size", type=int, help="sequences through the network at a time; chosen when left out")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+
+
+def _settings(options):
+    if options.threads:
+        from seqlm.runtime import set_threads
+
+        set_threads(options.threads)
+    return {
+        "genome": options.genome,
+        "length": options.length,
+        "chunk_size": options.chunk_size,
+        "shard": options.shard,
+        "device": options.device,
+        "batch_size": options.batch_size,
+        "columns": {"id": options.id_column, "sequence": options.sequence_column},
+        "format": options.format,
+    }

@@ -1,0 +1,166 @@
+"""One or several models on a chunk of records, as a table."""
+
+import numpy as np
+import pyarrow as pa
+
+from seqlm.errors import InputError
+from seqlm.inference import predict_targets
+from seqlm.models.bundle import load_model
+from seqlm.predictions import PREDICTION_TYPES, prediction_table
+from seqlm.runtime import pick_device
+from seqlm.sequences import clean, reverse_complement
+from seqlm.tokenization.atomic import as_read
+
+
+class Ensemble:
+    """Models of one target, averaged.
+
+    Parameters
+    ----------
+    models : list of path or SequenceModel
+        Bundles, such as those of several folds and seeds.
+    reverse_complement : bool
+        Average each model's predictions over both strands; tracks are turned round.
+    device : str
+    batch_size : int, optional
+
+    Raises
+    ------
+    InputError
+        A folder is no bundle or predicts no target; models predict different targets or classes, or take inputs of
+        different length.
+    """
+
+    def __init__(self, models, reverse_complement=False, device="auto", batch_size=None):
+        self.device, self.batch_size, self.reverse_complement = pick_device(device), batch_size, reverse_complement
+        self.models = [model if hasattr(model, "config") else load_model(model) for model in models]
+        if not self.models:
+            raise InputError("models", "none are given", "give at least one bundle")
+        for given, model in zip(models, self.models, strict=True):
+            name = str(given) if not hasattr(given, "config") else type(given).__name__
+            if getattr(model.config, "target", None) not in PREDICTION_TYPES:
+                raise InputError(name, "is a language model and predicts no target", "give a trained model")
+            for key in ("target", "classes", "length"):
+                own, first = getattr(model.config, key), getattr(self.models[0].config, key)
+                if own != first:
+                    raise InputError(name, f"its {key} is {own}, the first model's {first}", "average like models")
+            if reverse_complement and _reads_tokens(model):
+                raise InputError(name, "reads tokens that have no complement", "leave reverse-complement averaging out")
+            model.to(self.device)
+        self.config, self.target = self.models[0].config, self.models[0].config.target
+
+    def members(self, records):
+        """Each model's predictions of (name, sequence) pairs, see `predict_targets`."""
+        result = []
+        for model in self.models:
+            sequences = _readable(model, records)
+            own = self._predict(model, sequences)
+            if self.reverse_complement:
+                other = self._predict(model, [reverse_complement(sequence) for sequence in sequences])
+                if self.target == "track":
+                    own = [(a + b[::-1]) / 2 for a, b in zip(own, other, strict=True)]
+                else:
+                    own = (own + other) / 2
+            result.append(own)
+        return result
+
+    def readable(self, index, records):
+        """Sequences of (name, sequence) pairs as the model of this index reads them."""
+        return _readable(self.models[index], records)
+
+    def table(self, source, records):
+        """Predictions of a chunk of records; see `sequence_table` and `variant_table`."""
+        return (variant_table if source.kind == "variants" else sequence_table)(self, records, source.places)
+
+    def _predict(self, model, sequences):
+        return predict_targets(model, sequences, batch_size=self.batch_size, device=self.device)
+
+
+def sequence_table(ensemble, records, places):
+    """Predictions of sequences.
+
+    Returns
+    -------
+    pyarrow.Table
+        id; chrom, start, end, strand where they are known; prediction, the mean over models. For classes probabilities,
+        label (the most probable class) and its confidence. With several models sd, the standard deviation of each
+        value over them.
+    """
+    columns = {name: [getattr(r, name) for r in records] for name in ("chrom", "start", "end", "strand") if places}
+    mean, sd = average(ensemble.members([(r.id, r.sequence) for r in records]), ensemble.target)
+    table = prediction_table(ensemble.models[0], [r.id for r in records], mean, columns)
+    return table if sd is None else table.append_column("sd", _array(sd, ensemble.target))
+
+
+def variant_table(ensemble, variants, _=True):
+    """What variants do to predictions.
+
+    Returns
+    -------
+    pyarrow.Table
+        id, chrom, start, end, ref, alt; reference and alternative, the predictions of both windows; difference,
+        alternative - reference, for tracks position by position of the windows; with several models sd of it.
+    """
+    reference = ensemble.members([(v.id, v.reference) for v in variants])
+    alternative = ensemble.members([(v.id, v.alternative) for v in variants])
+    difference = [_minus(a, b, ensemble.target) for a, b in zip(alternative, reference, strict=True)]
+    arrays = {"id": [v.id for v in variants], "chrom": [v.chrom for v in variants]}
+    arrays |= {"start": [v.start for v in variants], "end": [v.start + len(v.ref) for v in variants]}
+    arrays |= {"ref": [v.ref for v in variants], "alt": [v.alt for v in variants]}
+    for name, members in (("reference", reference), ("alternative", alternative), ("difference", difference)):
+        mean, sd = average(members, ensemble.target)
+        arrays[name] = _array(mean, ensemble.target)
+    if sd is not None:
+        arrays["sd"] = _array(sd, ensemble.target)
+    return pa.table(arrays)
+
+
+def average(members, target):
+    """Mean and sample standard deviation over models; None in place of the latter for a single model."""
+    if len(members) == 1:
+        return members[0], None
+    if target != "track":
+        return np.mean(members, axis=0), np.std(members, axis=0, ddof=1)
+    stacks = [np.stack(tracks) for tracks in zip(*members, strict=True)]
+    return [stack.mean(0) for stack in stacks], [stack.std(0, ddof=1) for stack in stacks]
+
+
+def _minus(a, b, target):
+    return [x - y for x, y in zip(a, b, strict=True)] if target == "track" else a - b
+
+
+def _array(values, target):
+    return pa.array(values if target == "scalar" else list(values), PREDICTION_TYPES[target])
+
+
+def _reads_tokens(model):
+    return hasattr(model, "layout") or as_read(model, ["a c"]) == ["a c"]
+
+
+def _readable(model, records):
+    """Sequences as a model reads them: bases cleaned, none longer than the model takes."""
+    sequences = as_read(model, [sequence for _, sequence in records])
+    if _reads_tokens(model):
+        return sequences
+    return [check_sequence(model, name, text) for (name, _), text in zip(records, sequences, strict=True)]
+
+
+def check_sequence(model, name, sequence):
+    """A sequence in upper case ACGTN, if the model can read it.
+
+    Raises
+    ------
+    InputError
+        It is empty, holds what is no nucleotide code, or is longer than the model's input.
+    """
+    where = f"record {name!r}"
+    letters, counts = clean(sequence, where=where)
+    if not letters:
+        raise InputError(where, "has no sequence", "remove it or complete it")
+    if counts["illegal"]:
+        shown = next(letter for letter in sequence if clean(letter)[1]["illegal"])
+        raise InputError(where, f"{shown!r} is not a nucleotide code", "give DNA or RNA sequences")
+    most = getattr(model.config, "length", None)
+    if most and len(letters) > most:
+        raise InputError(where, f"has {len(letters)} bases, the model reads {most}", "cut it into windows")
+    return letters

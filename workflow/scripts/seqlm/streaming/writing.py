@@ -1,0 +1,179 @@
+"""Output that appears chunk by chunk, survives an interruption, and is the same however it was cut into jobs."""
+
+import csv
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+import seqlm
+from seqlm.errors import InputError
+from seqlm.files import atomic_path
+
+CHUNK = 4096  # records
+TABLES = (".parquet", ".csv", ".tsv")
+TRACKS = (".bw", ".bigwig", ".bedgraph", ".bg", ".bed")
+
+
+def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1), describe="predict"):
+    """Turn the records of a file into an output file.
+
+    Finished chunks lie in the folder ``<output>.parts`` until all are there. A run that was interrupted continues from
+    them if nothing it depends on has changed.
+
+    Parameters
+    ----------
+    source : Source
+    make_table : callable
+        List of records -> pyarrow.Table.
+    output : path
+        Parquet with one row group per chunk, CSV or TSV; bigWig, bedGraph or BED for records with a place.
+    settings : dict
+        What the result depends on besides the input; must fit into JSON.
+    chunk_size : int
+        Records in memory at a time.
+    shard : (int, int)
+        (k, n): only the kth of n slices of chunks, counted from 1. Shards are parquet, for `gather`.
+    describe : str
+        Label of the progress bar.
+
+    Raises
+    ------
+    InputError
+        No such shard; a suffix that cannot be written, or not from this input.
+    """
+    output, (number, shards) = Path(output), shard
+    check_output(output, shards, source)
+    if chunk_size < 1:
+        raise InputError("--chunk-size", f"{chunk_size} is no number of records", "give at least 1")
+    if not 1 <= number <= shards:
+        raise InputError("--shard", f"there is no shard {number} of {shards}", "shards are 1/n to n/n")
+    chunks = -(-source.total // chunk_size)
+    first, last = (chunks * at // shards for at in (number - 1, number))
+    stat = source.path.stat()
+    settings = settings | {"input": [str(source.path), stat.st_size, stat.st_mtime_ns], "chunk_size": chunk_size}
+    folder = _part_folder(output, settings | {"shard": [number, shards]})
+    paths = [folder / f"chunk-{index:06d}.parquet" for index in range(first, last)]
+    done = next((i for i, path in enumerate(paths) if not path.exists()), len(paths))
+    count = min(source.total, last * chunk_size) - min(source.total, first * chunk_size)
+    with tqdm(total=count, initial=min(done * chunk_size, count), desc=describe, unit="seq", unit_scale=True) as bar:
+        for path, records in zip(paths[done:], source.chunks(chunk_size, first + done, last), strict=True):
+            table = make_table(records)
+            with atomic_path(path) as temporary:
+                pq.write_table(table, temporary, compression="zstd")
+            bar.update(len(records))
+    if not paths:  # more shards than chunks: a table without rows, of the same columns
+        paths = [folder / "empty.parquet"]
+        table = make_table(next(source.chunks(1))).slice(0, 0)
+        with atomic_path(paths[0]) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    gather(paths, output, source.sizes)
+    shutil.rmtree(folder)
+
+
+def check_output(output, shards=1, source=None):
+    """Refuse an output that cannot be written, before anything is computed."""
+    output = Path(output)
+    if output.suffix.lower() not in TABLES + TRACKS:
+        raise InputError(output, "its suffix names no known format", f"known are {', '.join(TABLES + TRACKS)}")
+    if shards > 1 and output.suffix != ".parquet":
+        raise InputError(output, "a shard is always parquet", "name it .parquet, and the gathered file as you like")
+    if source is not None and output.suffix.lower() in TRACKS:
+        if source.kind == "variants" or not source.places:
+            raise InputError(output, f"{source.path} has no windows of a genome", "write parquet or CSV")
+        if source.sizes is None and output.suffix.lower() in (".bw", ".bigwig"):
+            raise InputError(output, "bigWig needs the lengths of the genome's records", "give --genome")
+
+
+def gather(paths, output, sizes=None):
+    """Join tables in order: the shards of a file give what one job gives.
+
+    Parameters
+    ----------
+    paths : list of path
+        Parquet files, such as shards.
+    output : path
+        As for `stream`.
+    sizes : dict of str to int, optional
+        Bases of each record of the genome, for bigWig.
+    """
+    output, paths = Path(output), [Path(path) for path in paths]
+    check_output(output)
+    if not paths:
+        raise InputError(output, "there is nothing to gather", "give at least one part")
+    schema = None
+    for path in paths:
+        try:
+            own = pq.read_schema(path)
+        except (OSError, pa.ArrowException):
+            raise InputError(path, "cannot be read as parquet", "make this part again") from None
+        schema = schema or own
+        if own.names != schema.names:
+            raise InputError(path, "its columns are not those of the first part", "gather parts of one prediction")
+    with atomic_path(output) as temporary:
+        if output.suffix.lower() in TRACKS:
+            from seqlm.streaming.tracks import write_tracks
+
+            write_tracks(paths, temporary, sizes)
+        elif output.suffix == ".parquet":
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                for group in row_groups(paths):
+                    writer.write_table(group)
+        else:
+            _write_text(paths, temporary, "," if output.suffix == ".csv" else "\t")
+
+
+def row_groups(paths):
+    """The row groups of parquet files, in order, those without rows left out."""
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                if file.metadata.row_group(number).num_rows:
+                    yield file.read_row_group(number)
+
+
+def digest(path):
+    """SHA-256 of a file, or of the files of a bundle that its predictions depend on."""
+    path, sha = Path(path), hashlib.sha256()
+    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    for file in [path / name for name in names] if path.is_dir() else [path]:
+        if file.exists():
+            with open(file, "rb") as handle:
+                sha.update(hashlib.file_digest(handle, "sha256").digest())
+    return sha.hexdigest()
+
+
+def _part_folder(output, settings):
+    folder = output.with_name(f"{output.name}.parts")
+    plan = folder / "plan.json"
+    text = json.dumps(settings | {"seqlm": seqlm.__version__}, indent=1, sort_keys=True) + "\n"
+    if folder.exists() and not (plan.exists() and plan.read_text() == text):
+        print(f"{folder}: made from another input, model or setting; starting again", file=sys.stderr)
+        shutil.rmtree(folder)
+    if not folder.exists():
+        with atomic_path(plan) as temporary:
+            temporary.write_text(text)
+    return folder
+
+
+def _write_text(paths, output, separator):
+    """A list becomes its values separated by spaces."""
+    with open(output, "w", newline="") as handle:
+        writer = csv.writer(handle, delimiter=separator, lineterminator="\n")
+        writer.writerow(pq.read_schema(paths[0]).names)
+        for group in row_groups(paths):
+            columns = [_text(column) for column in group.columns]
+            writer.writerows(zip(*columns, strict=True))
+
+
+def _text(column):
+    kind, values = column.type, column.to_pylist()
+    show = "{:.7g}".format if pa.types.is_float32(kind) or pa.types.is_list(kind) else str
+    if pa.types.is_list(kind):
+        return ["" if row is None else " ".join(map(show, row)) for row in values]
+    return ["" if value is None else show(value) for value in values]
