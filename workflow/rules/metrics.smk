@@ -28,7 +28,7 @@ rule compare_models:
 rule collect_metrics:
     input:
         backbones=[f"{R}/backbones/{name}" for name in STUDY.pretrained],
-        models=[f"{R}/models/{job.path}" for job in STUDY.jobs],
+        models=[f"{R}/models/{job.path}" for job in STUDY.trained_jobs],
         metrics=[f"{R}/predictions/{job.path}.metrics.tsv" for job in STUDY.jobs],
         costs=[f"{R}/predictions/{job.path}.cost.json" for job in STUDY.jobs]
         + [f"{R}/attributions/{dataset}/{model}.cost.json" for dataset, model in STUDY.attributions],

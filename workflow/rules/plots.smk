@@ -314,6 +314,46 @@ rule plot_loo:
         "../scripts/plot_loo.py"
 
 
+rule plot_regions:
+    input:
+        regions=f"{R}/tables/datasets/{{dataset}}/regions.tsv",
+    output:
+        **figure("regions-{dataset}"),
+    log:
+        f"{LOGS}/figures/regions-{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        dataset=lambda w: w.dataset,
+        names=NAMES,
+        code=FIGURES_CODE,
+    script:
+        "../scripts/plot_regions.py"
+
+
+rule plot_transcript:
+    input:
+        arrays=f"{R}/tables/datasets/{{dataset}}/transcript.npz",
+    output:
+        **figure("transcript-{dataset}"),
+    log:
+        f"{LOGS}/figures/transcript-{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        dataset=lambda w: w.dataset,
+        names=NAMES,
+        code=FIGURES_CODE,
+    script:
+        "../scripts/plot_transcript.py"
+
+
 rule plot_loo_precision:
     input:
         loo=TABLE("loo"),

@@ -12,6 +12,8 @@ rule predict_targets:
         cost=f"{R}/predictions/{JOB}.cost.json",
     log:
         f"{LOGS}/predictions/{JOB}.log",
+    wildcard_constraints:
+        model=any_of(STUDY.single_models),
     conda:
         "../../envs/train.yaml"
     threads: STUDY["threads"]

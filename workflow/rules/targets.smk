@@ -4,7 +4,7 @@
 rule models:
     input:
         [f"{R}/backbones/{name}" for name in STUDY.pretrained],
-        [f"{R}/models/{job.path}" for job in STUDY.jobs],
+        [f"{R}/models/{job.path}" for job in STUDY.trained_jobs],
 
 
 rule predictions:
@@ -14,7 +14,12 @@ rule predictions:
 
 rule attributions:
     input:
-        [f"{R}/attributions/{dataset}/{model}.parquet" for dataset, model in STUDY.attributions],
+        [f"{R}/attributions/{dataset}/{model}.export" for dataset, model in STUDY.attributions],
+
+
+rule fold_results:
+    input:
+        [f"{R}/fold_results/{job.path}" for job in STUDY.trained_jobs],
 
 
 rule metrics:

@@ -152,14 +152,17 @@ class Study:
                 raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
         for name, model in config["models"].items():
             where = f"config, models.{name}"
-            if ("backbone" in model) == ("network" in model):
-                mend = "give network: cnn or backbone: <name>"
-                raise InputError(where, "a model has either a network or a backbone", mend)
+            if sum(kind in model for kind in ("network", "backbone", "ensemble")) != 1:
+                mend = "give network: cnn, or backbone: <name>, or ensemble: [<models>]"
+                raise InputError(where, "a model has either a network or a backbone or is an ensemble", mend)
+            _known([other for other in config["models"] if other != name], "model", where, *model.get("ensemble", []))
             if "backbone" in model:
                 _known(config["backbones"], "backbone", where, model["backbone"])
         for name, run in config["runs"].items():
             _known(config["datasets"], "dataset", "config, runs", name)
             _known(config["models"], "model", f"config, runs.{name}", *run["models"])
+            for model in run["models"]:
+                _known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
             for part in ("loo", "embeddings"):
                 chosen = run.get(part, {}).get("models", [])
                 _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
@@ -248,6 +251,23 @@ class Study:
             for seed in self.config["seeds"]
         ]
 
+    def members(self, model):
+        """The models that an ensemble joins; none for other models."""
+        return self.config["models"][model].get("ensemble", [])
+
+    @cached_property
+    def trained_jobs(self):
+        """The jobs that train something: all but ensembles."""
+        return [job for job in self.jobs if not self.members(job.model)]
+
+    @cached_property
+    def ensembles(self):
+        return [name for name in self.config["models"] if self.members(name)]
+
+    @cached_property
+    def single_models(self):
+        return [name for name in self.config["models"] if not self.members(name)]
+
     def jobs_of(self, dataset, model=None):
         return [job for job in self.jobs if job.dataset == dataset and model in (None, job.model)]
 
@@ -272,9 +292,14 @@ class Study:
             ]
             families += ["umap"] if run.get("embeddings") else []
             families += ["loo"] if run.get("loo") and self.has_motif(dataset) else []
+            families += ["regions", "transcript"] if run.get("loo") and self.is_transcripts(dataset) else []
             families += ["loo_precision"] if run.get("loo") and self.has_motif(dataset) else []
             names += [f"{family}-{dataset}" for family in families]
         return names
+
+    def is_transcripts(self, dataset):
+        """Whether examples are mRNAs with a reading frame and exon junctions."""
+        return "transcripts" in self.config["datasets"][dataset]
 
     def has_motif(self, dataset):
         """Whether it is known which bases of a dataset matter: those with a score."""
@@ -290,4 +315,5 @@ class Study:
             (dataset, model)
             for dataset in self.runs_with("loo")
             for model in self.config["runs"][dataset]["loo"].get("models", self.config["runs"][dataset]["models"])
+            if not self.members(model)
         ]

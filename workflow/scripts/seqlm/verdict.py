@@ -28,7 +28,8 @@ def model_kinds(config):
     for name, model in models.items():
         backbone = model.get("backbone")
         if backbone is None:
-            kind = NETWORKS.get(model.get("network"), model.get("network", "model"))
+            network = "ensemble" if "ensemble" in model else model.get("network", "model")
+            kind = NETWORKS.get(network, network)
         else:
             kind = CONTROL if backbones[backbone].get("steps") == 0 else LANGUAGE
         kinds[name] = {"kind": kind, "backbone": backbone, "twin": None}
