@@ -31,3 +31,48 @@ rule predict_targets:
         code=code_digest("inference", "metrics", "predictions"),
     script:
         "../scripts/predict_targets.py"
+
+
+# New files: each is cut into shards that are predicted apart and joined in order.
+scattergather:
+    **{name: files["shards"] for name, files in STUDY["predict"].items()},
+
+
+rule predict_files:
+    input:
+        file=lambda w: STUDY["predict"][w.files]["fasta"],
+        models=lambda w: [f"{R}/models/{job.path}" for jobs in STUDY.file_jobs(w.files).values() for job in jobs],
+    output:
+        temp(f"{R}/predictions/files/{{files}}/{{scatteritem}}.parquet"),
+    log:
+        f"{LOGS}/predictions/files/{{files}}/{{scatteritem}}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        device="auto",
+        mem_mb=8000,
+        runtime=480,
+    params:
+        models=lambda w: {
+            name: [f"{R}/models/{job.path}" for job in jobs] for name, jobs in STUDY.file_jobs(w.files).items()
+        },
+        reverse_complement=lambda w: STUDY["predict"][w.files]["reverse_complement"],
+        shard=lambda w: [int(number) for number in w.scatteritem.split("-of-")],
+        code=code_digest("inference", "predictions", "streaming"),
+    script:
+        "../scripts/predict_files.py"
+
+
+rule gather_files:
+    input:
+        lambda w: getattr(gather, w.files)(f"{R}/predictions/files/{w.files}/{{scatteritem}}.parquet"),
+    output:
+        f"{R}/predictions/files/{{files}}.parquet",
+    log:
+        f"{LOGS}/predictions/files/{{files}}.log",
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/gather_files.py"

@@ -10,6 +10,7 @@ rule models:
 rule predictions:
     input:
         [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs],
+        paths(STUDY["predict"], R + "/predictions/files/{}.parquet"),
 
 
 rule attributions:

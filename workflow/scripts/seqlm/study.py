@@ -170,6 +170,12 @@ class Study:
             where = f"config, predict.{name}"
             _known(config["runs"], "run", where, files["dataset"])
             _known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
+            for model in files["models"]:
+                if "ensemble" in config["models"][model]:
+                    raise InputError(where, f"{model} is an ensemble of other models", "name its members")
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                raise InputError(where, "the name has characters that a path cannot carry",
+                                 "use letters, digits, '.', '_' and '-' only")
 
     # sources -------------------------------------------------------------------------------------
 
@@ -270,6 +276,11 @@ class Study:
 
     def jobs_of(self, dataset, model=None):
         return [job for job in self.jobs if job.dataset == dataset and model in (None, job.model)]
+
+    def file_jobs(self, name):
+        """The jobs, by model, whose bundles predict on the files of the entry `name` of the section predict."""
+        files = self.config["predict"][name]
+        return {model: self.jobs_of(files["dataset"], model) for model in files["models"]}
 
     def runs_with(self, part):
         """Datasets whose run asks for `part` (such as "loo")."""

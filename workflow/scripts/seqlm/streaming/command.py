@@ -83,8 +83,9 @@ def predict_file(
 
     Parameters
     ----------
-    models : list of path
-        Bundles.
+    models : list of path, or dict of str to list of path
+        Bundles that are averaged. A dict averages the bundles of each name, gives each record a row per name, and the
+        table a column `model`.
     input, output : path
     genome : path, optional
     length : int, optional
@@ -100,16 +101,18 @@ def predict_file(
         Of the input.
     """
     check_output(output, shard[1])
-    from seqlm.streaming.predicting import Ensemble
+    from seqlm.streaming.predicting import Ensemble, join_tables
 
-    ensemble = Ensemble(models, reverse_complement, device, batch_size)
-    length = length or ensemble.config.length
+    names = models if isinstance(models, dict) else {None: models}
+    ensembles = {name: Ensemble(own, reverse_complement, device, batch_size) for name, own in names.items()}
+    length = length or next(iter(ensembles.values())).config.length
     source = open_records(input, genome, length, format, **dict(columns))
     settings = {
-        "models": [digest(model) for model in models], "reverse_complement": reverse_complement, "length": length,
+        "models": [[name, *map(digest, own)] for name, own in names.items()],
+        "reverse_complement": reverse_complement, "length": length,
         "genome": digest_of_place(genome), "columns": dict(columns),
     }  # fmt: skip
-    stream(source, lambda records: ensemble.table(source, records), output, settings, chunk_size, shard)
+    stream(source, lambda records: join_tables(source, ensembles, records), output, settings, chunk_size, shard)
 
 
 def score_file(

@@ -76,6 +76,16 @@ class Ensemble:
         return predict_targets(model, sequences, batch_size=self.batch_size, device=self.device)
 
 
+def join_tables(source, ensembles, records):
+    """Tables of several ensembles one below the other, in a column `model` their names; None: one without a name."""
+    tables = []
+    for name, ensemble in ensembles.items():
+        table = ensemble.table(source, records)
+        tables.append(table if name is None else table.add_column(1, "model", pa.array([name] * len(records))))
+    # Numbers of models may differ from name to name: no standard deviation where there is one model only.
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+
+
 def sequence_table(ensemble, records, places):
     """Predictions of sequences.
 

@@ -1,0 +1,27 @@
+"""Predict one shard of a new file: a row per sequence and model, the mean over the model's folds and seeds.
+
+Reads sequences and bundles; writes parquet.
+"""
+
+from seqlm.errors import one_line_errors
+from seqlm.runtime import set_threads
+
+
+def main(snakemake):
+    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+        params, resources = snakemake.params, snakemake.resources
+        set_threads(resources.torch_threads)
+        from seqlm.streaming.command import predict_file
+
+        predict_file(
+            dict(params.models),
+            snakemake.input.file,
+            snakemake.output[0],
+            reverse_complement=params.reverse_complement,
+            shard=tuple(params.shard),
+            device=resources.device,
+        )
+
+
+if "snakemake" in globals():
+    main(snakemake)  # noqa: F821
