@@ -162,6 +162,22 @@ def test_shards_gathered_are_one_job(shards, bundles, fasta, tmp_path):
         assert (tmp_path / f"gathered.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
+def test_named_models_have_rows_of_their_own(bundles, fasta, sequences, tmp_path):
+    """What a study's predict_files writes: the mean over folds and seeds, model by model."""
+    models = {"many": [bundles / "scalar0", bundles / "scalar1"], "one": [bundles / "scalar1"]}
+    parts = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+    for k, part in enumerate(parts, 1):
+        predict_file(models, fasta, part, chunk_size=10, shard=(k, 2), device="cpu")
+    gather(parts, tmp_path / "all.parquet")
+    table = pq.read_table(tmp_path / "all.parquet").to_pandas()
+    each = [predict_targets(path, sequences, device="cpu") for path in models["many"]]
+    for name, expected in (("many", np.mean(each, axis=0)), ("one", each[1])):
+        own = table[table["model"] == name]
+        assert own["id"].tolist() == [f"s{i}" for i in range(len(sequences))]
+        np.testing.assert_allclose(own["prediction"], expected, atol=1e-6)
+        assert own["sd"].isna().all() == (name == "one")
+
+
 def write_bed(path, lines):
     path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
     return path

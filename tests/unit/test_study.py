@@ -77,6 +77,7 @@ def test_the_input_is_not_changed():
             {"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}},
             ["predict.new", "'saluki'"],
         ),
+        ({"predict": {"a b": {"fasta": "x.fa", "dataset": "binding", "models": ["cnn"]}}}, ["predict.a b", "path"]),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_key(change, words):

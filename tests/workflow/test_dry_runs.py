@@ -32,6 +32,17 @@ def test_kfold_trains_every_fold(workflow):
     assert job_counts(workflow("-n", "models").stdout)["train_model"] == 3
 
 
+def test_new_files_are_predicted_in_shards_and_gathered(workflow):
+    (workflow.folder / "new.fa").write_text(">a\nACGT\n")
+    files = {"fasta": "new.fa", "dataset": "tf_binding", "models": ["cnn"]}
+    workflow.study["predict"] = {"whole": files, "new-file.1": {**files, "shards": 3}}
+    workflow.write()
+    for target in ("predictions", "all"):
+        counts = job_counts(workflow("-n", target).stdout)
+        assert counts["predict_files"] == 1 + 3
+        assert counts["gather_files"] == 2
+
+
 @pytest.mark.parametrize("target", ["models", "predictions", "attributions", "metrics", "plots"])
 def test_targets_exist(workflow, target):
     assert "Job stats" in workflow("-n", target).stdout
