@@ -122,6 +122,9 @@ class TextInputs(Inputs):
         return list(sequence)
 
     def _prepare(self):
+        if self.model.config.target == "track":
+            problem = "tokens of several bases have no track that edits of one base leave in place"
+            raise InputError("leave-one-out", problem, "use a character tokenizer for per-base targets")
         self.lengths = [len(tokens) for tokens in self.tokens]
 
     def encode(self, rows):

@@ -275,7 +275,7 @@ class _Comparison:
 def _choose_path(model, run, inputs, method, func, batch_size):
     """The fast path for a model where there is one and it is wanted, else the reference."""
     entry = FAST_PATHS.get(getattr(getattr(model, "config", None), "model_type", None))
-    if method == "auto" and func is None and entry:
+    if method == "auto" and func is None and entry and not isinstance(inputs, TextInputs):
         path = getattr(importlib.import_module(entry[0]), entry[1])
         if path.supports(model):
             return path(run, inputs)

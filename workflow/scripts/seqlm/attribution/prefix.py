@@ -132,7 +132,7 @@ class _Strand:
         core, (M, T) = self.core, X.shape
         position = torch.arange(a, a + T, device=X.device)
         x = core.embed_tokens(X) + core.wpe(position)
-        qkv = self.table[torch.searchsorted(self.ids, X), position]
+        qkv = self.table[torch.searchsorted(self.ids, X.contiguous()), position]
         # Query t sees the a tokens before and those up to itself.
         mask = torch.ones(T, a + T, dtype=torch.bool, device=X.device).tril(a) if a else None
         for layer, block in enumerate(core.blocks):
