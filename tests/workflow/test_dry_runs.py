@@ -69,7 +69,8 @@ def test_shipped_studies_plan(root, config, tmp_path):
 def test_profiles_ask_for_a_gpu_where_it_is_used(root, workflow, profile):
     text = (root / "profiles" / profile / "profile.yaml").read_text()
     asked = {rule for rule, values in yaml.safe_load(text)["set-resources"].items() if "gpu" in values}
-    assert asked == {"pretrain_backbone", "train_model", "predict_targets", "score_loo"}
+    inference = {"predict_targets", "predict_files", "score_loo", "embed_sequences"}
+    assert asked == {"pretrain_backbone", "train_model", *inference}
     assert "gpu" not in (root / "profiles/default/profile.yaml").read_text().lower()
 
 
