@@ -154,7 +154,8 @@ def test_foreign_modules_take_one_hot():
 def test_models_whose_tokens_are_not_bases_get_edited_text():
     torch.manual_seed(0)
     tokenizer = learn_tokenizer("kmer", k=3)
-    core = GPTModel(GPTConfig(vocab_size=len(tokenizer), block_size=32, n_layer=1, n_head=2, n_embd=16))
+    size = {"vocab_size": len(tokenizer), "block_size": 32, "n_layer": 1, "n_head": 2, "n_embd": 16}
+    core = GPTModel(GPTConfig(**size, pad_token_id=tokenizer.pad_token_id))
     model = BackboneModel.on(core, tokenizer, head="pooled", target="scalar").eval()
     sequence = "ACGTTGCAC"
     masked = leave_one_out(model, [sequence], "mask").scores[0]
