@@ -1,5 +1,6 @@
 """A whole study, end to end, as a user runs it; then what a user does with its results."""
 
+import copy
 import shutil
 
 import numpy as np
@@ -19,7 +20,7 @@ def finished(tmp_path_factory):
 
 def copy_of(finished, folder):
     shutil.copytree(finished.folder, folder, dirs_exist_ok=True, copy_function=shutil.copy2)
-    return Workflow(folder, finished.study)
+    return Workflow(folder, copy.deepcopy(finished.study))
 
 
 def test_everything_promised_is_there(finished):
