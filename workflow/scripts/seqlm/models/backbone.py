@@ -112,6 +112,8 @@ class BackboneModel(SequenceModel):
         backbone = backbone.base_model
         if options.get("context") == "both_strands":
             options["complement"] = complement_ids(tokenizer).tolist()
+        if backbone.config.pad_token_id is None:
+            backbone.config.pad_token_id = tokenizer.pad_token_id  # or padding would be read as a token
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
         return model
