@@ -26,7 +26,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from seqlm.errors import InputError
-from seqlm.models.layers import Dropout, causal_attention
+from seqlm.models.layers import Dropout, LayerNorm, add_dropped, causal_attention
 
 
 class GPTConfig(PretrainedConfig):
@@ -128,15 +128,15 @@ class Block(nn.Module):
 
     def __init__(self, config, layer):
         super().__init__()
-        self.norm_1 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.norm_1 = LayerNorm(config.n_embd, bias=config.bias)
         self.attention = Attention(config, layer)
-        self.norm_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.norm_2 = LayerNorm(config.n_embd, bias=config.bias)
         self.mlp = MLP(config)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x, mask=None, cache=None):
-        x = x + self.dropout(self.attention(self.norm_1(x), mask, cache))
-        return x + self.dropout(self.mlp(self.norm_2(x)))
+        x = add_dropped(x, self.attention(self.norm_1(x), mask, cache), self.dropout)
+        return add_dropped(x, self.mlp(self.norm_2(x)), self.dropout)
 
 
 class GPTPreTrainedModel(PreTrainedModel):
@@ -163,7 +163,7 @@ class GPTModel(GPTPreTrainedModel):
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
         self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
-        self.norm = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.norm = LayerNorm(config.n_embd, bias=config.bias)
         self.post_init()
 
     def get_input_embeddings(self):

@@ -39,6 +39,18 @@ class Conv1d(nn.Conv1d):
         return F.conv2d(x, self.weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups).squeeze(2)
 
 
+class LayerNorm(nn.LayerNorm):
+    """`torch.nn.LayerNorm`; under autocast on a CPU its result is in the lower precision at once.
+
+    PyTorch would give float32, which every matrix product that follows converts anew. Sums stay in float32.
+    """
+
+    def forward(self, x):
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        return super().forward(x)
+
+
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout`; on a CPU eight elements share one 64-bit random number."""
 
@@ -46,6 +58,26 @@ class Dropout(nn.Dropout):
         if x.device.type != "cpu" or not self.training or self.p in (0, 1):
             return super().forward(x)
         return _Dropout.apply(x, self.p)
+
+
+def add_dropped(x, y, dropout):
+    """``x + dropout(y)`` with `dropout` a module of this file: a residual addition in fewer passes over memory."""
+    if x.device.type != "cpu" or not dropout.training or dropout.p in (0, 1):
+        return x + dropout(y)
+    return _AddDropped.apply(x, y, dropout.p)
+
+
+class _AddDropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, y, p):
+        ctx.p, ctx.dtype, keep = p, y.dtype, keep_mask(y.shape, p)
+        ctx.save_for_backward(keep)
+        return torch.add(x, y * keep, alpha=1 / (1 - p))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (keep,) = ctx.saved_tensors
+        return gradient, (gradient.to(ctx.dtype) * keep).mul_(1 / (1 - ctx.p)), None
 
 
 class _Dropout(torch.autograd.Function):
@@ -113,9 +145,9 @@ class _CausalAttention(torch.autograd.Function):
             weights = torch.bmm(q[:, start:end], k[:, :end].transpose(1, 2))
             weights[:, :, start:] += hidden[start:end, start:end]  # keys before the block are seen by all of it
             weights = torch.softmax(weights, -1)
-            keep = keep_mask(weights.shape, dropout) if dropout else None
-            y[:, start:end] = torch.bmm(weights * keep if dropout else weights, v[:, :end])
-            saved += [weights, keep]
+            kept = weights * keep_mask(weights.shape, dropout) if dropout else weights
+            y[:, start:end] = torch.bmm(kept, v[:, :end])
+            saved += [weights, kept]
         y.div_(1 - dropout)
         ctx.save_for_backward(q, k, v, y, *saved)
         return y.view(ctx.shape)
@@ -129,12 +161,11 @@ class _CausalAttention(torch.autograd.Function):
         total = (gradient * y).sum(-1, keepdim=True)
         gradient = gradient / (1 - ctx.dropout)
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for (start, end), weights, keep in zip(_blocks(T), saved[::2], saved[1::2], strict=True):
+        for (start, end), weights, kept in zip(_blocks(T), saved[::2], saved[1::2], strict=True):
             part = gradient[:, start:end]
-            kept = weights if keep is None else weights * keep
             dv[:, :end] += torch.bmm(kept.transpose(1, 2), part)
-            d = torch.bmm(part, v[:, :end].transpose(1, 2))
-            d = (d if keep is None else d.mul_(keep)).sub_(total[:, start:end]).mul_(weights)
+            d = torch.bmm(part, v[:, :end].transpose(1, 2)).mul_(kept)
+            d.addcmul_(weights, total[:, start:end], value=-1)
             dq[:, start:end] = torch.bmm(d, k[:, :end])
             dk[:, :end] += torch.bmm(d.transpose(1, 2), q[:, start:end])
         return *(x.view(ctx.shape) for x in (dq.mul_(D**-0.5), dk, dv)), None
