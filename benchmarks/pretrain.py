@@ -137,8 +137,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--vocabulary", type=int, default=40)
     parser.add_argument("--steps", type=int, default=12, help="steps of ours; the plain loop does a quarter of it")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--micro", type=int, help="micro-batch instead of the one that pretraining chooses")
+    parser.add_argument("--micro", type=int, help="micro-batch; by default the whole batch")
     parser.add_argument("--skip-plain", action="store_true", help="ours alone, while working on it")
     options = parser.parse_args()
     import torch
@@ -153,7 +152,7 @@ def main():
     if not options.skip_plain:
         seconds = time_plain(tokens, options.vocabulary, max(options.steps // 4, 2))[1:]
         plain = BATCH * BLOCK / statistics.median(seconds)
-    seconds = time_ours(tokens, options.vocabulary, options.steps, compile=options.compile, micro_batch=options.micro)[2:]
+    seconds = time_ours(tokens, options.vocabulary, options.steps, micro_batch=options.micro)[2:]
     ours = BATCH * BLOCK / statistics.median(seconds)
     # Forward and backward: 6 operations per weight of a matrix, and the causal half of attention's two products.
     per_token = 6 * (LAYERS * 12 * WIDTH**2 + options.vocabulary * WIDTH) + 6 * LAYERS * BLOCK * WIDTH
