@@ -116,7 +116,7 @@ def main():
             done = subprocess.run([*map(str, command), "--device", options.device], stdout=subprocess.PIPE, check=True)
             seconds, peak = map(float, done.stdout.split()[-2:])
             rate = options.sequences / seconds
-            print(f"{options.sequences} x {LENGTH} bp, gz FASTA to parquet: {rate:.0f} sequences/s, peak {peak:.2f} GiB")
+            print(f"{options.sequences} x {LENGTH} bp, gz FASTA to parquet: {rate:.0f}/s, peak {peak:.2f} GiB")
 
 
 if __name__ == "__main__":
