@@ -22,7 +22,11 @@ from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
 
 # Trained by gradient descent: a class whose config takes the options of the model entry.
-NETWORKS = {"cnn": "seqlm.models.cnn:CNN", "saluki": "seqlm.models.saluki:Saluki"}
+NETWORKS = {
+    "cnn": "seqlm.models.cnn:CNN",
+    "codon": "seqlm.models.codon:CodonCNN",
+    "saluki": "seqlm.models.saluki:Saluki",
+}
 # Solved directly: a function of sequences and labels that returns the model.
 SOLVED = {"kmer": "seqlm.models.kmer:fit_kmer", "linear": "seqlm.models.linear:fit_linear"}
 OF_HEADS = ("head", "train", "context", "pooling")  # have defaults in the schema, and mean nothing to other models

@@ -12,6 +12,7 @@ MODELS = {
     "seqlm-backbone": "seqlm.models.backbone:BackboneModel",
     "seqlm-saluki": "seqlm.models.saluki:Saluki",
     "seqlm-linear": "seqlm.models.linear:LinearTokens",
+    "seqlm-codon": "seqlm.models.codon:CodonCNN",
     "seqlm-kmer": "seqlm.models.kmer:KmerModel",
 }
 
