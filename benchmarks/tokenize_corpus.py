@@ -19,8 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from seqlm.corpus import learn_alphabet, tokenize_corpus  # noqa: E402
+from seqlm.corpus import tokenize_corpus  # noqa: E402
 from seqlm.sequences import Windows, open_bytes, read_fasta  # noqa: E402
+from seqlm.tokenization.character import learn_alphabet  # noqa: E402
 
 LENGTH, SUBSAMPLE = 300, 15_000
 

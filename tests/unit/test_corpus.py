@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from Bio import bgzf
 
-from seqlm.corpus import Corpus, learn_alphabet, tokenize_corpus
+from seqlm.corpus import Corpus, tokenize_corpus
 from seqlm.errors import InputError
+from seqlm.tokenization.character import learn_alphabet
 
 READ = "seqlm.sequences.opening._Reader.read.__defaults__"
 
@@ -165,27 +166,6 @@ def test_other_tokenizers_get_upper_case_sequences_record_by_record(tmp_path, mo
     assert corpus.train.tolist() == expected
     assert summary["vocabulary"] == len(tokenizer)
     assert len(corpus.validation) == 0
-
-
-def test_batches_are_neighbouring_tokens_from_all_places_and_can_be_taken_up(tmp_path, fasta):
-    path, _ = fasta
-    tokenize_corpus([path], save_tokenizer(tmp_path / "t", "ACGTacgtN"), tmp_path / "corpus")
-    corpus = Corpus(tmp_path / "corpus")
-    batches = list(corpus.batches(block=8, batch_size=64, seed=1, steps=100))
-    assert {batch.shape for batch in batches} == {(64, 9)}
-    rows = {bytes(corpus.train[i : i + 9]) for i in range(len(corpus.train) - 8)}
-    drawn = {bytes(row) for batch in batches for row in batch}
-    assert drawn <= rows
-    assert {bytes(corpus.train[:9]), bytes(corpus.train[-9:])} <= drawn  # 6,400 draws of about 1,000 places
-    again = list(corpus.batches(block=8, batch_size=64, seed=1, steps=100, start=97))
-    np.testing.assert_array_equal(again, batches[97:])
-    assert not np.array_equal(next(corpus.batches(8, 64, seed=2, steps=1)), batches[0])
-    held_out = next(corpus.batches(8, 64, seed=1, steps=1, part="validation"))
-    assert {bytes(row) for row in held_out} <= {
-        bytes(corpus.validation[i : i + 9]) for i in range(len(corpus.validation))
-    }
-    with pytest.raises(InputError, match="its validation part has .* tokens, a block needs 10001"):
-        next(corpus.batches(10_000, 4, seed=1, steps=1, part="validation"))
 
 
 def test_what_cannot_be_a_corpus_is_one_clear_line_and_leaves_nothing(tmp_path, fasta):

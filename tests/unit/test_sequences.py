@@ -17,12 +17,10 @@ from seqlm.sequences import (
     clean,
     is_bgzip,
     is_gzip,
-    one_hot,
     open_bytes,
     read_fasta,
     read_genbank,
     reverse_complement,
-    reverse_complement_codes,
     uncompressed_size,
 )
 from seqlm.sequences.reading import segments
@@ -256,26 +254,14 @@ def test_base_codes_fold_case_read_u_as_t_and_pad():
     codes = base_codes(["ACGTU", "acgtu", "NR-", "é"])
     assert codes.dtype == np.uint8
     assert codes.tolist() == [[0, 1, 2, 3, 3], [0, 1, 2, 3, 3], [4, 4, 4, 4, 4], [4, 4, 4, 4, 4]]
-    assert base_codes("AC", length=4).tolist() == [[0, 1, 4, 4]]
+    assert base_codes(["AC", "ACGTA"], length=4).tolist() == [[0, 1, 4, 4], [0, 1, 2, 3]]
     assert base_codes([]).shape == (0, 0)
-    with pytest.raises(InputError, match="sequence 2: has 3 bases, more than the 2"):
-        base_codes(["AC", "ACG"], length=2)
-
-
-def test_one_hot_has_a_zero_column_where_there_is_no_base():
-    expected = np.zeros((1, 4, 6), np.float32)
-    for position, row in enumerate([0, 1, 2, 3]):
-        expected[0, row, position] = 1
-    np.testing.assert_array_equal(one_hot(["ACGTN"], length=6), expected)
-    np.testing.assert_array_equal(one_hot(base_codes("ACGTN", 6)), expected)
 
 
 @given(st.text("ACGTRYSWKMBDHVNacgtrywskmbdhvn-"))
 def test_reverse_complement_as_biopython(sequence):
     assert reverse_complement(sequence) == Seq.reverse_complement(sequence)
     assert reverse_complement(reverse_complement(sequence)) == sequence
-    codes = base_codes([sequence])
-    np.testing.assert_array_equal(reverse_complement_codes(codes), base_codes([reverse_complement(sequence)]))
 
 
 def test_reverse_complement_of_rna_is_rna():

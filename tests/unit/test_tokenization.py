@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from seqlm import tokenization
 from seqlm.errors import InputError
-from seqlm.tokenization import character
+from seqlm.sequences import base_codes
 
 FASTA = ">chr1 made up\nACGTNacgtn\nRYry\n"
 
@@ -55,7 +55,7 @@ def test_batches_stay_aligned_with_bases(vocab4, full):
 
 @given(st.lists(st.text(alphabet="ACGTNacgt\n>é€", max_size=12), max_size=6), st.none() | st.integers(0, 9))
 def test_look_up_equals_a_loop(sequences, length):
-    codes = character.base_codes(sequences, length)
+    codes = base_codes(sequences, length)
     width = max(map(len, sequences), default=0) if length is None else length
     expected = [["ACGT".find(c.upper()) % 5 for c in s[:width].ljust(width, "N")] for s in sequences]
     assert codes.shape == (len(sequences), width)

@@ -32,32 +32,6 @@ _LONGEST_LINE = 1 << 16
 _FOLD = bytes(range(256)).upper()
 
 
-def learn_alphabet(paths, samplesize=None):
-    """Every character that occurs in the raw text of the files, headers and line ends included.
-
-    Parameters
-    ----------
-    paths : list of path
-        Plain, gzip or bgzip.
-    samplesize : int, optional
-        Read only so many characters of each file.
-
-    Returns
-    -------
-    str
-        Sorted; bytes are read as Latin-1, one character each.
-    """
-    seen = b""
-    for path in paths:
-        left = float("inf") if samplesize is None else samplesize
-        with open_bytes(path) as reader:
-            while left > 0 and (chunk := reader.read(int(min(left, 1 << 20)))):
-                left -= len(chunk)
-                # Almost always nothing is left once the characters already seen are taken out.
-                seen += bytes(set(chunk.translate(None, seen)))
-    return bytes(sorted(seen)).decode("latin-1")
-
-
 def tokenize_corpus(paths, tokenizer, folder, validation=0.1, headers=None):
     """Tokenize FASTA files for pretraining.
 
@@ -300,41 +274,3 @@ class Corpus:
             raise InputError(path, "is missing", "tokenize the corpus again")
         # An empty file cannot be mapped.
         return np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)
-
-    def batches(self, block, batch_size, seed, steps, start=0, part="train"):
-        """Blocks from random places, one batch per step.
-
-        Parameters
-        ----------
-        block : int
-            Tokens a model reads at once. A row holds one more: inputs are ``[:, :-1]``, targets ``[:, 1:]``.
-        batch_size : int
-        seed : int
-        steps : int
-            The number of the step to end before.
-        start : int
-            The first step; a run that is taken up there sees the batches it would have seen.
-        part : {"train", "validation"}
-
-        Yields
-        ------
-        ndarray, shape (batch_size, block + 1)
-            Of the corpus' own integer type.
-
-        Raises
-        ------
-        InputError
-            If the part is shorter than a block.
-        """
-        tokens = getattr(self, part)
-        if len(tokens) <= block:
-            raise InputError(
-                self.folder,
-                f"its {part} part has {len(tokens)} tokens, a block needs {block + 1}",
-                "use a longer corpus or a shorter block",
-            )
-        within = np.arange(block + 1)
-        for step in range(start, steps):
-            rng = np.random.default_rng([seed, step])
-            starts = rng.integers(0, len(tokens) - block, batch_size)
-            yield tokens[starts[:, None] + within]

@@ -12,10 +12,8 @@ import numpy as np
 import torch
 
 from seqlm.markov import choose_markov
+from seqlm.sequences.codes import BASE_CODES, NO_BASE
 from seqlm.tokenization import encode_batch, kind_of
-from seqlm.tokenization.character import BASE_CODES
-
-NO_BASE = 4
 
 
 @dataclass

@@ -12,12 +12,11 @@ from itertools import groupby
 import torch
 from tqdm import tqdm
 
+from seqlm.sequences import base_codes
+
 # Positions (sequences x length) in one batch when the caller names no batch size. On a CPU a batch whose
 # activations stay in the cache is fastest; a GPU wants many more positions at once to be busy.
 CPU_POSITIONS, GPU_POSITIONS = 2**13, 2**19
-_BASE_OF_CHARACTER = torch.full((256,), 4, dtype=torch.uint8)
-for _code, _characters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
-    _BASE_OF_CHARACTER[[ord(character) for character in _characters]] = _code
 
 
 def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=None, verbose=False):
@@ -124,8 +123,7 @@ def encode(model, sequences):
     lengths = {len(sequence) for sequence in sequences}
     if len(lengths) > 1:
         raise ValueError(f"this model takes sequences of one length, got lengths {min(lengths)} to {max(lengths)}")
-    text = torch.frombuffer(bytearray("".join(sequences), "latin-1"), dtype=torch.uint8)
-    codes = _BASE_OF_CHARACTER[text.long()].view(len(sequences), -1)
+    codes = torch.from_numpy(base_codes(sequences))
     return torch.nn.functional.one_hot(codes.long(), 5)[..., :4].transpose(1, 2).float().contiguous()
 
 

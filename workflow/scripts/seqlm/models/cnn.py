@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import ConvHead, PooledHead
 from seqlm.models.layers import Conv1d
-from seqlm.tokenization.character import base_codes
+from seqlm.sequences import base_codes
 
 
 class CNNConfig(SequenceConfig):

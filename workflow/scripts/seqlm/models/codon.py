@@ -11,7 +11,7 @@ from torch import nn
 from seqlm.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import PooledHead
-from seqlm.tokenization.character import base_codes
+from seqlm.sequences import base_codes
 
 CODON = 3
 

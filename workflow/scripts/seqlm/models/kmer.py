@@ -9,7 +9,7 @@ from torch import nn
 
 from seqlm.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.tokenization.character import base_codes
+from seqlm.sequences import base_codes
 
 
 class KmerConfig(SequenceConfig):

@@ -8,22 +8,15 @@ Text is read as Latin-1, so that one byte is one character whatever the file
 holds, and decoding gives back exactly what was encoded.
 """
 
-import gzip
-from pathlib import Path
-
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from seqlm.errors import InputError
+from seqlm.sequences.codes import look_up
+from seqlm.sequences.opening import open_bytes
 
 _COMPLEMENT = bytes.maketrans(b"ACGTUNRYKMBVDHacgtunrykmbvdh", b"TGCAANYRMKVBHDtgcaanyrmkvbhd")
-_CHUNK = 1 << 24
-
-# A C G T -> 0 1 2 3 in either case, U is T; whatever else a file holds is no base.
-BASE_CODES = np.full(256, 4, dtype=np.uint8)
-for _code, _letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
-    BASE_CODES[list(_letters)] = _code
 
 
 def learn(paths=(), text=None, alphabet="text", case="keep", sample=None):
@@ -91,67 +84,34 @@ def complement(tokenizer):
     return np.array([alphabet.index(b) if b in alphabet else i for i, b in enumerate(partner)], dtype=np.int64)
 
 
-def base_codes(sequences, length=None):
-    """Base codes (N, L) uint8: A C G T -> 0 1 2 3, anything else and padding -> 4."""
-    return look_up(sequences, BASE_CODES, length, 4)
-
-
-def look_up(sequences, table, length=None, fill=0):
-    """Translate strings character by character in one vectorised step.
+def learn_alphabet(paths, samplesize=None):
+    """Every character that occurs in the raw text of the files, headers and line ends included.
 
     Parameters
     ----------
-    sequences : list of str
-    table : array (256,)
-        What each Latin-1 character becomes.
-    length : int, optional
-        Width of the result; longer sequences are cut. Default: the longest.
-    fill : int
-        What stands to the right of shorter sequences.
+    paths : list of path
+        Plain, gzip or bgzip.
+    samplesize : int, optional
+        Read only so many characters of each file.
 
     Returns
     -------
-    array (N, length) of the table's type
+    str
+        Sorted; bytes are read as Latin-1, one character each.
     """
-    sequences = list(sequences)
-    sizes = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    width = int(sizes.max(initial=0)) if length is None else int(length)
-    if (sizes > width).any():
-        sequences = [sequence[:width] for sequence in sequences]
-        sizes = np.minimum(sizes, width)
-    codes = table[np.frombuffer("".join(sequences).encode("latin-1", "replace"), np.uint8)]
-    if (sizes == width).all():
-        return codes.reshape(len(sequences), width)
-    result = np.full((len(sequences), width), fill, dtype=table.dtype)
-    result[np.arange(width) < sizes[:, None]] = codes
-    return result
+    seen = b""
+    for path in paths:
+        left = float("inf") if samplesize is None else samplesize
+        with open_bytes(path) as reader:
+            while left > 0 and (chunk := reader.read(int(min(left, 1 << 20)))):
+                left -= len(chunk)
+                # Almost always nothing is left once the characters already seen are taken out.
+                seen += bytes(set(chunk.translate(None, seen)))
+    return bytes(sorted(seen)).decode("latin-1")
 
 
 def _characters(paths, text, case, sample):
-    """Every character that occurs, sorted."""
-    seen = np.zeros(256, dtype=bool)
-    if text:
-        seen[np.frombuffer(text[:sample].encode("latin-1", "replace"), np.uint8)] = True
-    for path in paths:
-        for chunk in _chunks(path, sample):
-            seen |= np.bincount(np.frombuffer(chunk, np.uint8), minlength=256) > 0
-    letters = np.flatnonzero(seen).astype(np.uint8).tobytes().decode("latin-1")
-    if case == "upper":
-        letters = "".join(sorted({c.upper() if c.isascii() else c for c in letters}))
-    return letters
-
-
-def _chunks(path, sample):
-    """A file's bytes, unpacked, a piece at a time."""
-    path, left = Path(path), sample if sample else float("inf")
-    try:
-        with open(path, "rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with (gzip.open if packed else open)(path, "rb") as handle:
-            while left > 0 and (chunk := handle.read(int(min(_CHUNK, left)))):
-                left -= len(chunk)
-                yield chunk
-    except FileNotFoundError:
-        raise InputError(path, "no such file", "check the source's path") from None
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(path, f"broken gzip data ({error})", "fetch the file again") from None
+    """The alphabet of files and text, case folded when asked."""
+    seen = {*(text or "")[:sample].encode("latin-1", "replace"), *learn_alphabet(paths, sample).encode("latin-1")}
+    letters = bytes(sorted(seen)).decode("latin-1")
+    return "".join(sorted({c.upper() if c.isascii() else c for c in letters})) if case == "upper" else letters
