@@ -8,14 +8,16 @@ sequence a call). Both run the same 6-layer, 512-wide ESM with random weights on
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import EsmModel, Pipeline
 
-from seqlm.embedding import embed
-from seqlm.models.esm import esm_config
-from seqlm.tokenization.kmer import kmer_tokenizer
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+from seqlm.embedding import embed  # noqa: E402
+from seqlm.models.esm import esm_config  # noqa: E402
+from seqlm.tokenization.kmer import kmer_tokenizer  # noqa: E402
 
 
 class MeanEmbedding(Pipeline):
