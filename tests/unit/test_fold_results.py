@@ -9,7 +9,7 @@ import pytest
 import shap
 from scipy.stats import spearmanr
 
-from seqlm.attribution.loo import LeaveOneOut
+from seqlm.attribution.result import LeaveOneOut
 from seqlm.ensemble import combine, fit_weights, part_metrics
 from seqlm.errors import InputError
 from seqlm.fold_results import (

@@ -184,7 +184,7 @@ def test_jobs_of_the_workflow_write_their_tables(tmp_path):
 
     from predict_targets import main as predict_job
     from score_loo import main as score_job
-    from seqlm.attribution.loo import COLUMNS
+    from seqlm.attribution.result import COLUMNS
     from seqlm.datasets import write_dataset, write_folds
 
     rng = np.random.default_rng(0)

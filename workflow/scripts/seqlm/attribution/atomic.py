@@ -6,7 +6,8 @@ mask        all channels of the position are zero, its specifiers too
 replace     another token, which keeps the specifiers (``a#0.7`` becomes ``c#0.7``), unless
             it brings its own
 ``""``      as a replacement: the token itself without its specifiers (``a#0.7`` becomes
-            ``a``); only tokens that have any get it
+            ``a``); only tokens that have any get it. "replacespecifier" is "replace" with
+            this replacement for every token
 ==========  ===============================================================================
 """
 
@@ -29,6 +30,10 @@ class AtomicInputs(Inputs):
 
     def __init__(self, model, sequences, edit, replacements=None):
         layout = model.layout
+        if edit == "replacespecifier":
+            if not layout.specifiers:
+                raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
+            edit, replacements = "replace", without_specifiers(layout, replacements)
         if edit == "replace" and replacements is None:
             replacements = tokens_alike(layout)
         for name in _all_names(replacements):
@@ -87,9 +92,24 @@ def tokens_alike(layout):
     return {token: [other for other in tokens if other != token] for token in tokens}
 
 
-def without_specifiers(replacements):
-    """Replacements that also try each token without its specifiers (``replacespecifier``)."""
-    return {token: [*names, BARE] for token, names in replacements.items()}
+def without_specifiers(layout, replacements=None):
+    """Replacements that also try every token without its specifiers.
+
+    Parameters
+    ----------
+    layout : AtomicLayout
+    replacements
+        As for `AtomicInputs`.
+
+    Returns
+    -------
+    dict of str to list of str
+    """
+    if replacements is None:
+        replacements = tokens_alike(layout)
+    elif not isinstance(replacements, dict):
+        replacements = dict.fromkeys(layout.tokens, replacements)
+    return {token: [*replacements.get(token, ()), BARE] for token in layout.tokens}
 
 
 def _all_names(replacements):

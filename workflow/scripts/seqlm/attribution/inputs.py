@@ -19,6 +19,8 @@ def make_inputs(model, sequences, edit, replacements=None):
         from seqlm.attribution.atomic import AtomicInputs
 
         return AtomicInputs(model, sequences, edit, replacements)
+    if edit == "replacespecifier":
+        raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
     tokenizer = getattr(model, "tokenizer", None)
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
     by_column = not hasattr(model, "encode") or kind == "character"
@@ -54,6 +56,9 @@ class Inputs:
         self.tokens = [self._read(sequence) for sequence in sequences]
         self.lengths = [self.fixed or len(tokens) for tokens in self.tokens]
         self.names, self.allowed = _replacements(edit, replacements)
+        longer = next((name for name in self.names if len(name) != 1), None)
+        if self.layout is None and longer is not None:
+            raise InputError("replacements", f"{longer!r} is not one base", "replace a base by a base")
         self._prepare()
 
     def _prepare(self):

@@ -7,22 +7,19 @@ with the same result.
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from seqlm.attribution.inputs import TextInputs, make_inputs
+from seqlm.attribution.result import gather
 from seqlm.attribution.shift import edited_copies
 from seqlm.errors import InputError
 from seqlm.inference import as_module, choose_batch_size, encode, prepared
 from seqlm.scaling import unscale
 
-EDITS = ("remove", "mask", "replace")
-COLUMNS = ("sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo")
+EDITS = ("remove", "mask", "replace", "replacespecifier")
 # Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
 FAST_PATHS = {
     "seqlm-cnn": ("seqlm.attribution.windowed", "Windowed"),
@@ -31,72 +28,6 @@ FAST_PATHS = {
 }
 # Edits worked on together: enough to fill a path's batches, few enough to hold a whole track for each.
 EDITS_AT_ONCE = {"cpu": 2**10, "cuda": 2**15}
-
-
-@dataclass
-class LeaveOneOut:
-    """Scores of n sequences, the longest of which has L tokens.
-
-    Attributes
-    ----------
-    scores : numpy.ndarray, float32
-        (n, L), or (n, L, R) for R replacements. One more axis for ``reduce="track"``
-        (positions) or ``class_index="all"`` (classes). NaN past a sequence's end and
-        for a replacement that a token does not get.
-    prediction : numpy.ndarray, float32
-        (n,) what the scores are differences from: the reduced track, the scalar in the
-        labels' own units, or the logit. One more axis where `scores` has one.
-    tokens : list of list of str
-    replacements : list of str
-        What the third axis stands for; empty unless the edit is "replace".
-    predicted : list or None
-        Class targets: predicted class of each sequence, by name where names are known.
-    replacement_text : callable or None
-        ``(token, replacement)`` -> how the token reads after it was replaced; as the replacement when None.
-    """
-
-    scores: np.ndarray
-    prediction: np.ndarray
-    tokens: list
-    replacements: list
-    predicted: list | None = None
-    replacement_text: Callable | None = None
-
-    def to_table(self, ids=None, labels=None):
-        """One row per edit, sequence by sequence, position by position.
-
-        Parameters
-        ----------
-        ids : sequence of str, optional
-            Names of the sequences; "0", "1", ... when left out.
-        labels : sequence, optional
-            True label of each sequence; missing when left out.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns sequence, token, replacement, label, pred, start_offset, end_offset, loo.
-            Offsets count tokens (bases) from 0, the end is exclusive. `replacement` is empty
-            unless the edit is "replace".
-        """
-        import pandas as pd
-
-        scores = self.scores if self.replacements else self.scores[:, :, None]
-        if scores.ndim != 3:
-            raise ValueError("a table holds one score per edit: not with reduce='track' or class_index='all'")
-        row, position, choice = np.nonzero(~np.isnan(scores))
-        first = np.cumsum([0] + [len(tokens) for tokens in self.tokens])
-        tokens = np.array([token for tokens in self.tokens for token in tokens], dtype=object)
-        names = np.array(self.replacements or [""], dtype=object)
-        ids = np.array([str(i) for i in range(len(scores))] if ids is None else list(ids), dtype=object)
-        labels = np.array([np.nan] * len(scores) if labels is None else list(labels))
-        shown = self.prediction if self.predicted is None else np.array(self.predicted, dtype=object)
-        token, put = tokens[first[row] + position], names[choice]
-        if self.replacements and self.replacement_text:
-            put = np.array([self.replacement_text(*pair) for pair in zip(token, put, strict=True)], dtype=object)
-        values = (ids[row], token, put, labels[row], shown[row])
-        values += (position, position + 1, scores[row, position, choice])
-        return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
 
 def leave_one_out(
@@ -122,18 +53,20 @@ def leave_one_out(
         and returns (N,), (N, 1) or (N, classes).
     sequences : list of str
         Bases; separated tokens for a model of atomic tokens.
-    edit : {"remove", "mask", "replace"}
+    edit : {"remove", "mask", "replace", "replacespecifier"}
         "remove" deletes the position: what follows moves up by one and no base fills the
         free end, so the input keeps its length. "mask" puts no base: a zero column, an
-        embedding of zero. "replace" puts other tokens.
+        embedding of zero. "replace" puts other tokens. "replacespecifier" also puts each token
+        that carries specifiers without them.
     replacements : list of str, or dict of str to list of str, optional
         The tokens that "replace" puts everywhere, or by the token that is there. A, C, G and
         T when left out (saturation mutagenesis). A token put in its own place scores 0.
     reduce : {"sum", "mean", "track"} or callable
         How tracks are compared: summed (default) or averaged over the sequence's own
         positions, or by a function (N, L) -> (N,). "track" keeps every position's difference.
-    class_index : {"predicted", "all"} or int
-        Which class's logit is compared: that of the class predicted for the original, all, or this one.
+    class_index : {"predicted", "all"}, str or int
+        Which class's logit is compared: that of the class predicted for the original, all, or this one, by name or
+        number from 0.
     method : {"auto", "reference"}
         "auto" recomputes only what an edit can reach where there is a path for the network.
     batch_size : int, optional
@@ -167,7 +100,7 @@ def leave_one_out(
     model = as_module(model)
     inputs = make_inputs(model, list(sequences), edit, replacements)
     compare = _Comparison(model, reduce, class_index)
-    scores, predictions, predicted = [None] * len(sequences), [None] * len(sequences), [None] * len(sequences)
+    results = [None] * len(sequences)
     with prepared(model, dtype, device) as run:
         path = _choose_path(model, run, inputs, method, func, batch_size)
         total = sum(len(tokens) for tokens in inputs.tokens)
@@ -177,16 +110,16 @@ def leave_one_out(
             asked = inputs.asked(rows)
             unchanged = asked & inputs.unchanged(rows, X, asked.shape[1])
             where = (asked & ~unchanged).nonzero(as_tuple=True)
-            own = torch.tensor([len(inputs.tokens[index]) for index in rows])
-            weights = compare.weights(own, inputs.lengths[rows[0]])
+            read = torch.tensor([len(inputs.tokens[index]) for index in rows])
+            weights = compare.weights(read, inputs.lengths[rows[0]])
             prediction, delta, classes = compare(*path(X, *where, weights), where[0], weights)
             values = torch.full((*asked.shape, *delta.shape[1:]), torch.nan)
             values[where], values[unchanged] = delta.float(), 0.0
             for local, index in enumerate(rows):
-                scores[index], predictions[index], predicted[index] = values[local], prediction[local], classes[local]
-            progress.update(int(own.sum()))
+                results[index] = values[local], prediction[local], classes[local], unchanged[local]
+            progress.update(int(read.sum()))
         progress.close()
-    return _gather(scores, predictions, predicted, inputs)
+    return gather(results, inputs, compare.classes)
 
 
 class Reference:
@@ -241,15 +174,28 @@ class _Comparison:
         self.reduce, self.class_index = reduce, class_index
         if not callable(reduce) and reduce not in ("sum", "mean", "track"):
             raise InputError("reduce", f"no such reduction: {reduce}", "use sum, mean, track or a function")
-        if class_index not in ("predicted", "all") and not isinstance(class_index, int):
-            raise InputError("class_index", f"{class_index!r} is no class", "use predicted, all or a number from 0")
+        if class_index not in ("predicted", "all"):
+            self.class_index = self._number_of(class_index)
+        if class_index != "predicted" and self.target not in ("class", None):
+            raise InputError("class_index", f"the model's target is {self.target}: no classes", "leave it out")
+        self.classes = None  # names, or numbers, of what the last axis stands for
 
-    def weights(self, own, length):
+    def _number_of(self, wanted):
+        """Number of the class with this name or number."""
+        names = self.names or []
+        if wanted in names:
+            return names.index(wanted)
+        if isinstance(wanted, bool) or not isinstance(wanted, int) or names and not 0 <= wanted < len(names):
+            known = f"one of {', '.join(names)}, " if names else ""
+            raise InputError("class_index", f"{wanted!r} is no class", f"use predicted, all, {known}or a number from 0")
+        return wanted
+
+    def weights(self, read, length):
         """(n, length) weight of each position of a track in its sum; None where no sum is wanted."""
         if self.target != "track" or self.reduce not in ("sum", "mean"):
             return None
-        weights = (torch.arange(length) < own[:, None]).double()
-        return weights / own.clamp(min=1)[:, None] if self.reduce == "mean" else weights
+        weights = (torch.arange(length) < read[:, None]).double()
+        return weights / read.clamp(min=1)[:, None] if self.reduce == "mean" else weights
 
     def __call__(self, prediction, delta, row, weights):
         """Reduced prediction (n, ...), difference (M, ...) and predicted class (n) of each sequence."""
@@ -267,6 +213,7 @@ class _Comparison:
         best = prediction.argmax(1)
         classes = [self.names[index] if self.names else index for index in best.tolist()]
         if self.class_index == "all":
+            self.classes = self.names or list(range(prediction.shape[1]))
             return prediction, delta, classes
         chosen = best if self.class_index == "predicted" else torch.full_like(best, self.class_index)
         return prediction.gather(1, chosen[:, None])[:, 0], delta.gather(1, chosen[row][:, None])[:, 0], classes
@@ -296,21 +243,3 @@ def _batches(inputs, device):
             rows.append(index)
             edits += count
         yield rows
-
-
-def _gather(scores, predictions, predicted, inputs):
-    """One array of all sequences' scores, NaN where there is none."""
-    width = max(len(tokens) for tokens in inputs.tokens)
-    # A track axis is as long as the longest input; every other further axis has one length.
-    tails = [values.shape[2:] for values in scores]
-    tail = tuple(max(axis) for axis in zip(*tails, strict=True))
-    joined = np.full((len(scores), width, max(1, len(inputs.names)), *tail), np.nan, np.float32)
-    original = np.full((len(scores), *tail), np.nan, np.float32)
-    for index, (values, prediction) in enumerate(zip(scores, predictions, strict=True)):
-        count = len(inputs.tokens[index])
-        joined[(index, slice(count), slice(None), *map(slice, values.shape[2:]))] = values[:count]
-        original[(index, *map(slice, prediction.shape))] = prediction
-    if not inputs.names:
-        joined = joined[:, :, 0]
-    classes = None if all(name is None for name in predicted) else predicted
-    return LeaveOneOut(joined, original, inputs.tokens, inputs.names, classes, inputs.replacement_text)
