@@ -14,6 +14,7 @@ import prepare_dataset
 import split_folds
 from seqlm.datasets import build_dataset, load_dataset, write_dataset
 from seqlm.errors import InputError
+from seqlm.folds import make_folds
 from seqlm.motifs import motif_runs, motif_scanner
 from seqlm.sequences import read_fasta
 
@@ -111,6 +112,53 @@ def test_one_isoform_of_each_gene_and_all_windows_where_there_are_few(tmp_path):
     assert examples["chrom"].value_counts().to_dict() == {"a2": 5, "a3": 2, "b1": 2, "b2": 1}
     assert set(examples["group"]) == {"a:x", "a:y", "b:b1", "b:b2"}
     assert summary["cleaning"] == {"a_isoforms": 1}
+
+
+def test_training_genes_give_more_windows_and_no_other_gene_does(tmp_path):
+    config = class_config(per_class=100, train_step=15)
+    examples, summary = build(config, CDS, seed=1)
+    drawn = build(class_config(per_class=100), CDS, seed=1)[0]
+    tested = examples[~examples["training_only"]]
+    assert tested["id"].tolist() == drawn["id"].tolist() and (tested["weight"] == 1).all()
+    write_dataset(tmp_path, examples, summary)
+    folds = make_folds(load_dataset(tmp_path).examples, "ratio", train=50, validation=10, test=40, seed=2)
+    plain = make_folds(drawn, "ratio", train=50, validation=10, test=40, seed=2)
+    of_drawn = folds[folds["id"].isin(drawn["id"])]
+    assert of_drawn.merge(plain, on="id").eval("part_x == part_y").all() and len(of_drawn) == len(plain)
+    part = examples.merge(folds, on="id")
+    assert set(part.loc[part["training_only"], "part"]) == {"train"}
+    genes = {name: set(own["group"]) for name, own in part.groupby("part")}
+    assert not genes["train"] & (genes["validation"] | genes["test"])
+    # Every window of a training gene that starts at a multiple of 15 is there once, and weights make up for long genes.
+    for name, source in (("yeast", "scer"), ("bacteria", "ecoli")):
+        records = {record.id: record.sequence for record in read_fasta(CDS[source])}
+        train = part[(part["part"] == "train") & (part["target"] == name)]
+        expected = {(c, s) for c in train["chrom"] for s in range(0, len(records[c]) - 59, 15)}
+        assert sorted(zip(train["chrom"], train["start"], strict=True)) == sorted(expected)
+        assert all(row.sequence == records[row.chrom][row.start : row.end] for row in train.itertuples())
+    more = examples[examples["training_only"]]
+    assert more["weight"].mean() == pytest.approx(1, rel=1e-4)
+    assert more.groupby("target")["weight"].sum().nunique() == 1 or np.ptp(more.groupby("target")["weight"].sum()) < 1
+
+
+def test_windows_obey_the_cleaning_policy(tmp_path):
+    body = random_dna(240, 1)
+    odd = body[:70] + "R" + body[71:130] + "X" + body[131:]
+    sources = {"a": write(tmp_path / "a.fa", f">a\n{odd}\n"), "b": write(tmp_path / "b.fa", f">b\n{body}\n")}
+    config = {"target": "class", "windows": {"sources": {"a": "a", "b": "b"}, "length": 60}}
+    examples, summary = build(config | {"cleaning": {"policy": "N"}}, sources)
+    spelled = body[:70] + "N" + body[71:130] + "N" + body[131:]
+    assert "".join(examples.loc[examples["target"] == "a", "sequence"]) == spelled
+    assert summary["cleaning"] == {"a_invalid_characters": 2}
+    examples, summary = build(config | {"cleaning": {"policy": "drop"}}, sources)
+    assert examples.loc[examples["target"] == "a", "sequence"].tolist() == [body[:60], body[180:]]
+    assert summary["cleaning"] == {"a_invalid_characters": 2, "a_windows_dropped": 2}
+    with pytest.raises(InputError, match="a.fa, record 'a', position 71: 'R' is not a base"):
+        build(config | {"cleaning": {"policy": "error"}}, sources)
+    rna = {"a": write(tmp_path / "u.fa", f">a\n{body.replace('T', 'U')}\n"), "b": sources["b"]}
+    assert set("".join(build(config, rna)[0]["sequence"])) == set("ACGT")
+    with pytest.raises(InputError, match="'U' is not a base"):
+        build(config | {"cleaning": {"policy": "error", "molecule": "dna"}}, rna)
 
 
 # DNA-LLM's two files

@@ -225,6 +225,30 @@ def test_cluster_groups_leave_nothing_to_leak_and_random_splits_do():
         assert (leaked > 0) == bool(expected)
 
 
+def test_clusters_keep_genes_together_too():
+    sequences = related_sequences(3)  # four of each cluster
+    # The first of each four belongs to one of two genes: everything hangs together in two halves.
+    genes = [f"g{i // 40}" if i % 4 == 0 else None for i in range(80)]
+    folds = make_folds(table(80, sequence=sequences, group=genes), "ratio", train=50, validation=0, test=50,
+                       group="cluster")  # fmt: skip
+    halves = [{int(name[1:]) // 40 for name in own} for own in parts(folds).values() if own]
+    assert sorted(halves, key=max) == [{0}, {1}]
+
+
+def test_more_training_examples_need_groups():
+    examples = table(12, group=[f"g{i // 3}" for i in range(12)], training_only=[i % 3 == 2 for i in range(12)])
+    folds = make_folds(examples, "kfold", k=2, validation=0)
+    for _, own in folds.groupby("fold"):
+        part = own.set_index("id")["part"]
+        for gene in range(4):
+            ids = examples["id"][3 * gene : 3 * gene + 3]
+            found = part.reindex(ids)
+            assert found.iloc[0] == found.iloc[1]
+            assert (found.iloc[2] == "train") if found.iloc[0] == "train" else pd.isna(found.iloc[2])
+    with pytest.raises(InputError, match="for training only"):
+        make_folds(examples.assign(split="a"), "split", test=["a"])
+
+
 def test_atomic_tokens_are_compared_by_their_bases():
     assert similarity_clusters(["A c g Tej a c#0.5 g t g g a t c", "acgtacgtggatc"]).tolist() == [0, 0]
 

@@ -297,6 +297,8 @@ def test_windows_against_brute_force(tmp_path, monkeypatch, length, step, max_un
         "windows": len(expected),
         "unknown": len(everything) - len(expected),
         "short": sum(len(sequence) < length for sequence in truth.values()),
+        "invalid": 0,
+        "dropped": 0,
     }
 
 

@@ -327,6 +327,15 @@ def test_what_comes_must_be_what_was_asked_for(server, get, tmp_path, body, kind
     assert left(tmp_path) == []
 
 
+def test_a_few_odd_letters_are_left_to_the_cleaning_policy(tmp_path):
+    (tmp_path / "a.fa").write_text(">a\n" + "ACGT" * 10 + "X*\n")
+    assert fetch(tmp_path / "a.fa", tmp_path / "x.fa.gz")["illegal"] == 2
+    (tmp_path / "p.fa").write_text(">a\n" + "ACGT" * 10 + "MLLEEF\n")
+    with pytest.raises(InputError, match="'L' is not a nucleotide code, nor are 11% of the file's letters"):
+        fetch(tmp_path / "p.fa", tmp_path / "y.fa.gz")
+    assert not (tmp_path / "y.fa.gz").exists()
+
+
 def test_local_files_are_taken_in_every_compression(tmp_path):
     inside, out = tmp_path / "in", tmp_path / "out"
     inside.mkdir()

@@ -12,7 +12,9 @@ def main(snakemake):
         from seqlm.runtime import set_threads
 
         set_threads(snakemake.resources.torch_threads)
-        examples = pd.read_parquet(snakemake.input.examples, columns=["id", "sequence"])
+        examples = pd.read_parquet(snakemake.input.examples)
+        if "training_only" in examples:
+            examples = examples[~examples["training_only"]]
         options = dict(snakemake.params.embedding)  # pooling, layer, precision
         device = snakemake.resources.device
         found = embed(snakemake.input.model, examples["sequence"].tolist(), device=device, verbose=True, **options)

@@ -12,6 +12,8 @@ custom     several folds, each with its own list of `split` values
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from seqlm.errors import InputError
 from seqlm.similarity import nearest_shares, similarity_clusters
@@ -53,7 +55,8 @@ def make_folds(
         Folds of kfold and repeated.
     group : str, optional
         What never straddles parts: "position" (contiguous blocks along chromosomes), "chromosome", "cluster" (similar
-        sequences), or a column of `examples`. When missing, the column ``group`` where it is filled in.
+        sequences, and all of a gene with them where the column ``group`` is filled in), or a column of `examples`. When
+        missing, the column ``group`` where it is filled in.
     similarity : float
         Smallest shared k-mer fraction of a cluster (see `seqlm.similarity`).
     stratify : bool
@@ -66,7 +69,8 @@ def make_folds(
     -------
     DataFrame
         Columns id, fold, part; the order of `examples` within a fold. With group "position", windows that overlap a
-        window of another part are left out of the fold.
+        window of another part are left out of the fold. Examples marked ``training_only`` are dealt out with those
+        that share a unit with them, and left out of all parts but training.
 
     Raises
     ------
@@ -77,24 +81,34 @@ def make_folds(
         raise InputError(where, f"there is no scheme {scheme!r}", f"the schemes are: {', '.join(SCHEMES)}")
     if len(examples) == 0:
         raise InputError(where, "there are no examples to split", "check the dataset and its filters")
+    drawn = np.ones(len(examples), bool)
+    if "training_only" in examples:
+        drawn = ~examples["training_only"].to_numpy(bool)
+    if not drawn.all() and (group == "position" or scheme in ("split", "custom")):
+        raise InputError(where, "some examples are for training only, which needs groups of examples",
+                         "use another scheme and group, or drop train_step")  # fmt: skip
+    dealt = examples[drawn]
     if scheme in ("split", "custom"):
-        folds = _by_split(examples, scheme, validation, test, group, seed, where)
+        folds = _by_split(dealt, scheme, validation, test, group, seed, where)
     else:
         unit = _units(examples, group, similarity, where)
-        strata = _strata(examples, stratify)
+        strata = _strata(dealt, stratify)
         rng = np.random.default_rng(seed)
         if scheme == "kfold":
-            folds = _kfold(unit, strata, k, validation, group == "position", rng, where)
+            folds = _kfold(unit[drawn], strata, k, validation, group == "position", rng, where)
         else:
             percent = _percentages(train, validation, test, where)
             repeats = k if scheme == "repeated" else 1
-            folds = [_ratio(unit, strata, percent, group == "position", rng) for _ in range(repeats)]
+            folds = [_ratio(unit[drawn], strata, percent, group == "position", rng) for _ in range(repeats)]
     tables = []
     for number, part in enumerate(folds):
-        kept = _clear_of_other_parts(examples, part, gap) if group == "position" else np.ones(len(part), bool)
-        _check(examples, part[kept], kept, validation != 0, f"{where}, fold {number}")
-        table = pd.DataFrame({"id": examples["id"].to_numpy()[kept], "fold": number})
+        kept = _clear_of_other_parts(dealt, part, gap) if group == "position" else np.ones(len(part), bool)
+        _check(dealt, part[kept], kept, validation != 0, f"{where}, fold {number}")
+        table = pd.DataFrame({"id": dealt["id"].to_numpy()[kept], "fold": number})
         tables.append(table.assign(part=np.array(PARTS)[part[kept]]))
+        if not drawn.all():
+            more = examples.loc[~drawn & np.isin(unit, unit[drawn][part == 0]), "id"]
+            tables.append(pd.DataFrame({"id": more.to_numpy(), "fold": number, "part": PARTS[0]}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -109,7 +123,8 @@ def _units(examples, group, similarity, where):
     if group == "cluster":
         if not 0 < similarity <= 1:
             raise InputError(where, f"similarity is {similarity}", "give a fraction above 0 and up to 1")
-        return similarity_clusters(examples["sequence"].tolist(), similarity)
+        cluster = similarity_clusters(examples["sequence"].tolist(), similarity)
+        return _joined(cluster, examples["group"]) if "group" in examples else cluster
     column = {None: "group", "chromosome": "chrom"}.get(group, group)
     if column not in examples:
         if group is None:
@@ -123,6 +138,17 @@ def _units(examples, group, similarity, where):
     # An example without a group is a unit of its own.
     labels = names.astype("string").fillna("\0" + examples["id"].astype("string"))
     return pd.factorize(labels)[0]
+
+
+def _joined(cluster, group):
+    """Units that keep both clusters and groups together: connected components, int array (n,)."""
+    label = np.where(group.isna(), -1, pd.factorize(group)[0])
+    labelled = np.flatnonzero(label >= 0)
+    clusters = int(cluster.max()) + 1
+    nodes = clusters + int(label.max(initial=-1)) + 1
+    links = (np.ones(len(labelled), bool), (cluster[labelled], clusters + label[labelled]))
+    _, component = connected_components(csr_matrix(links, shape=(nodes, nodes)), directed=False)
+    return component[cluster]
 
 
 def _genome_order(examples, where):

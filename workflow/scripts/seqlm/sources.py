@@ -17,9 +17,12 @@ from seqlm.download import download, forget, progress
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
 from seqlm.sequences.opening import is_bgzip, is_gzip, open_bytes
-from seqlm.sequences.reading import pieces, read_genbank
+from seqlm.sequences.reading import LEGAL, illegal_letter, pieces, read_genbank
 
 KINDS = ("fasta", "genbank", "gff", "table", "file")
+
+# A share of other letters above which a file is taken for something else, such as proteins.
+_MOSTLY_NUCLEOTIDES = 0.1
 
 # Nucleotides hold two bits each: beyond level 4, deflate spends six times the time for half a percent of the size.
 _LEVEL = 4
@@ -120,14 +123,25 @@ def _check_fasta(path, temporary):
 
 
 def _scan_fasta(path, copy=None):
-    """Count records and bases of a FASTA file that is in order; `copy` gets its text as it is read."""
-    records = bases = 0
+    """Count records and bases of a FASTA file that is in order; `copy` gets its text as it is read.
+
+    A few letters that are no nucleotide codes pass: what becomes of them, each dataset's cleaning policy says.
+    """
+    records = bases = illegal = 0
+    first = None
     with progress(None, "checking", path) as bar:
-        for piece in pieces(path, copy=copy):
+        for piece in pieces(path, check="ids", copy=copy):
             records += piece.first
             bases += len(piece.letters)
+            here = len(piece.letters.translate(None, LEGAL))
+            if here and first is None:
+                first = illegal_letter(path, piece.id, piece.letters)
+            illegal += here
             bar.update(len(piece.letters))
-    return {"records": records, "bases": bases}
+    if illegal > _MOSTLY_NUCLEOTIDES * bases:
+        problem = f"{first.problem}, nor are {illegal / bases:.0%} of the file's letters"
+        raise InputError(first.where, problem, "give nucleotide sequences")
+    return {"records": records, "bases": bases} | ({"illegal": illegal} if illegal else {})
 
 
 def _check_genbank(path, temporary, to_fasta, width=60):

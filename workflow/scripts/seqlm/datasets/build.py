@@ -66,11 +66,13 @@ def build_dataset(name, config, sources, seed=0):
 def _windows(config, settings, sources, seed, where):
     wanted = {"length", "step", "max_n_fraction"}
     shared = {key: value for key, value in settings.items() if key in wanted}
+    shared |= {key: value for key, value in config.get("cleaning", {}).items() if key in ("policy", "molecule")}
     by_class = settings.get("sources")
     if by_class:
         _require(config, ("class",), where, "windows of several sources are classes")
         paths = {label: sources[source] for label, source in by_class.items()}
-        return class_windows(paths, **shared, per_class=settings.get("per_class"), seed=seed, where=where)
+        number = {key: settings.get(key) for key in ("per_class", "train_step")}
+        return class_windows(paths, **shared, **number, seed=seed, where=where)
     _require(config, ("track",), where, "a motif scan gives a track")
     if not config.get("label", {}).get("motif"):
         raise InputError(

@@ -145,6 +145,8 @@ def summarise(name, examples, target, cleaning, label):
         What is known about how labels came about; figures of the labels themselves are added.
     """
     length = lengths(examples["sequence"])
+    if "training_only" in examples:
+        label = {**label, "training_only": int(examples["training_only"].sum())}
     classes = sorted(examples["target"].unique().tolist()) if target == "class" and "target" in examples else None
     return {
         "dataset": name,

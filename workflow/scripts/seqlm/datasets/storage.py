@@ -23,7 +23,9 @@ COLUMNS = {
     "end": pa.int64(),
     "strand": pa.string(),
     "split": pa.string(),
+    "training_only": pa.bool_(),
 }
+OPTIONAL = ("target", "split", "training_only")
 
 
 @dataclass
@@ -34,8 +36,8 @@ class Dataset:
     ----------
     examples : DataFrame
         Columns id, sequence, target (absent where there is nothing to learn from), group, weight, chrom, start, end
-        (0-based, half-open), strand, and split where the source had one. A track is a float32 array as long as the
-        sequence.
+        (0-based, half-open), strand, and split where the source had one; training_only where some examples are
+        neither validated nor tested on. A track is a float32 array as long as the sequence.
     folds : DataFrame or None
         Columns id, fold, part; None where no folds were made.
     summary : dict
@@ -112,7 +114,7 @@ def write_dataset(folder, examples, summary):
     ----------
     folder : path
     examples : DataFrame
-        As in `Dataset`; columns that are missing are written as empty, except `target` and `split`.
+        As in `Dataset`; columns that are missing are written as empty, except those in `OPTIONAL`.
     summary : dict
     """
     columns = {}
@@ -120,7 +122,7 @@ def write_dataset(folder, examples, summary):
         if name in examples:
             kind = kind or TARGETS[summary["target"]]
             columns[name] = pa.array(examples[name], kind, from_pandas=True)
-        elif name not in ("target", "split"):
+        elif name not in OPTIONAL:
             columns[name] = pa.nulls(len(examples), kind)
     with atomic_path(Path(folder) / "examples.parquet") as path:
         pq.write_table(pa.table(columns), path, compression="zstd")

@@ -15,8 +15,8 @@ BATCH = 4096  # windows scanned at once
 _GENE = re.compile(r"(?:^|[\s\[])(?:gene|locus_tag|gene_id)[=:]([^\s\];]+)")
 
 
-def motif_windows(path, label, *, length=300, step=None, subsample=None, max_n_fraction=0.1, with_motif=None, seed=0,
-                  where="windows"):  # fmt: skip
+def motif_windows(path, label, *, length=300, step=None, subsample=None, max_n_fraction=0.1, with_motif=None,
+                  policy="N", molecule="dna", seed=0, where="windows"):  # fmt: skip
     """Windows of a FASTA file, every base labelled by a motif scan (see `seqlm.motifs`).
 
     Each window is scanned by itself: a hit that only partly lies in it gives no label, so that labels are a function
@@ -36,6 +36,8 @@ def motif_windows(path, label, *, length=300, step=None, subsample=None, max_n_f
     with_motif : float, optional
         Fraction of the subsample that carries a motif, drawn at random from those that do; the rest is drawn from
         those that do not. As it comes when missing.
+    policy, molecule : str
+        For letters that are neither bases nor N, see `seqlm.sequences.Windows`.
     seed : int
 
     Returns
@@ -46,7 +48,7 @@ def motif_windows(path, label, *, length=300, step=None, subsample=None, max_n_f
         For the summary.
     """
     scanner = motif_scanner(**label, where=f"{where}, label")
-    windows = Windows(path, length, step, max_n_fraction)
+    windows = Windows(path, length, step, max_n_fraction, policy=policy, molecule=molecule)
     if length < len(scanner):
         raise InputError(
             where, f"windows of {length} bases are shorter than the motif ({len(scanner)})", "lengthen them"
@@ -101,7 +103,8 @@ def _balanced(windows, scanner, subsample, with_motif, seed, where):
     return [window for window, taken in zip(windows, chosen, strict=True) if taken]
 
 
-def class_windows(paths, *, length=60, step=None, per_class=None, max_n_fraction=0.1, seed=0, where="windows"):
+def class_windows(paths, *, length=60, step=None, per_class=None, train_step=None, max_n_fraction=0.1, policy="N",
+                  molecule="dna", seed=0, where="windows"):  # fmt: skip
     """Windows of several FASTA files, such as coding sequences of species; the class is the file's name.
 
     Windows start at multiples of `step` from the start of each record (in frame, for coding sequences and steps
@@ -116,32 +119,62 @@ def class_windows(paths, *, length=60, step=None, per_class=None, max_n_fraction
         Bases; windows do not overlap when `step` is missing.
     per_class : int, optional
         Windows to draw from each file; all where there are fewer.
+    train_step : int, optional
+        The genes of these windows give further ones for training, that start this many bases apart. All classes keep
+        their share of the training part by weights.
     max_n_fraction : float
+    policy, molecule : str
         As in `motif_windows`.
     seed : int
 
     Returns
     -------
     examples : DataFrame
-        id, sequence, target (class name), group (class and gene, or record), chrom (record), start, end, strand.
+        id, sequence, target (class name), group (class and gene, or record), chrom (record), start, end, strand; with
+        `train_step` also training_only and weight.
     cleaning, label : dict
         For the summary.
     """
     tables, cleaning = [], {}
     for number, (name, path) in enumerate(paths.items()):
         named, left_out = _genes(path)
-        windows = Windows(path, length, step, max_n_fraction)
+        windows = Windows(path, length, step, max_n_fraction, policy=policy, molecule=molecule)
         rng = np.random.default_rng([seed, number])
         eligible = (window for window in windows if window.chrom in named)
         chosen = list(eligible) if per_class is None else _draw(eligible, per_class, rng)
         if not chosen:
             raise InputError(path, f"no window of {length} bases for class {name!r}", "shorten the windows")
         table = pd.DataFrame(chosen)
+        if train_step:
+            table = _with_more(table, Windows(path, length, train_step, max_n_fraction, policy=policy))
         genes = table["chrom"].map(named)
         tables.append(table.assign(id=name + ":" + table["id"], target=name, group=name + ":" + genes, strand="+"))
         counts = {**_window_counts(windows), "isoforms": left_out}
         cleaning |= {f"{name}_{what}": count for what, count in counts.items() if count}
-    return pd.concat(tables, ignore_index=True), cleaning, {"per_class": per_class}
+    examples = pd.concat(tables, ignore_index=True)
+    if train_step:
+        examples["weight"] = _balancing(examples)
+    return examples, cleaning, {"per_class": per_class}
+
+
+def _with_more(drawn, windows):
+    """Drawn windows, then all others of the same records, marked as for training only."""
+    records, known = set(drawn["chrom"]), set(drawn["id"])
+    more = [window for window in windows if window.chrom in records and window.id not in known]
+    both = [drawn, pd.DataFrame(more, columns=drawn.columns)]
+    return pd.concat(both, ignore_index=True).assign(training_only=np.repeat([False, True], [*map(len, both)]))
+
+
+def _balancing(examples):
+    """Weights by which windows for training only count, together, for each class as much as its drawn ones do.
+
+    A species with longer genes gives more of them, which says nothing about how frequent it is among drawn windows. On
+    average they weigh 1, as drawn windows do.
+    """
+    more = examples["training_only"]
+    drawn, further = (examples.loc[rows, "target"].value_counts() for rows in (~more, more))
+    weight = examples["target"].map(drawn / further * (more.sum() / (~more).sum()))
+    return weight.where(more, 1.0).astype("float32")
 
 
 def gene_of(record):
@@ -154,7 +187,7 @@ def _genes(path):
     """Gene of each record to use (the longest of its gene), and how many records were left out."""
     longest = {}
     records = 0
-    for record in read_fasta(path):
+    for record in read_fasta(path, check="ids"):
         records += 1
         gene = gene_of(record)
         if gene not in longest or len(record.sequence) > longest[gene][1]:
@@ -176,5 +209,10 @@ def _draw(windows, count, rng):
 
 def _window_counts(windows):
     """Counts of a pass over `Windows`, named for the summary."""
-    counts = {"too_many_n": windows.counts.get("unknown", 0), "short_records": windows.counts.get("short", 0)}
-    return {name: count for name, count in counts.items() if count}
+    names = {
+        "invalid": "invalid_characters",
+        "dropped": "windows_dropped",
+        "unknown": "too_many_n",
+        "short": "short_records",
+    }
+    return {name: windows.counts[count] for count, name in names.items() if windows.counts.get(count)}

@@ -98,14 +98,14 @@ def looks_wrong(path, data):
     return InputError(f"{path}, line 1", f"no FASTA header: begins with {shown!r}", "records begin with '>'")
 
 
-def _illegal(path, name, letters, before=0):
-    """The `InputError` for the first character in `letters` that is no nucleotide code; `before` bases came earlier."""
-    position = next(i for i, letter in enumerate(letters) if letter not in LEGAL)
+def illegal_letter(path, name, letters, before=0, legal=LEGAL):
+    """The `InputError` for the first of `letters` that is not `legal`; `before` bases of the record came earlier."""
+    position = next(i for i, letter in enumerate(letters) if letter not in legal)
     shown = bytes(letters[position : position + 1]).decode("latin-1")
     return InputError(
         f"{path}, record {name!r}, position {before + position + 1}",
-        f"{shown!r} is not a nucleotide code",
-        "correct it, or clean the sequences with the policy 'N'",
+        f"{shown!r} is not {'a nucleotide code' if legal is LEGAL else 'a base'}",
+        "correct it, or set cleaning policy: N or drop",
     )
 
 
@@ -162,8 +162,8 @@ def pieces(path, check=True, copy=None):
             continue
         if name is None:
             raise looks_wrong(path, data)
-        if check and letters.translate(None, LEGAL):
-            raise _illegal(path, name, letters, before=length)
+        if check is True and letters.translate(None, LEGAL):
+            raise illegal_letter(path, name, letters, before=length)
         yield Piece(name, description, not length, letters)
         length += len(letters)
     if name is None:
@@ -177,9 +177,9 @@ def read_fasta(path, check=True):
     Parameters
     ----------
     path : path
-    check : bool
-        Refuse duplicate ids and letters that are not IUPAC nucleotide codes or gaps. Without it, letters are left to
-        `seqlm.sequences.clean`, and no ids are kept in memory.
+    check : bool or "ids"
+        Refuse duplicate ids and letters that are not IUPAC nucleotide codes or gaps; "ids": the former alone, letters
+        are left to `seqlm.sequences.clean`. Without it no ids are kept in memory.
 
     Yields
     ------

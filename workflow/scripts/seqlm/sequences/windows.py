@@ -6,14 +6,23 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlm.errors import InputError
-from seqlm.sequences.reading import pieces
+from seqlm.sequences.cleaning import POLICIES
+from seqlm.sequences.reading import illegal_letter, pieces
 
-# Upper case, U as T, every other nucleotide code as N.
-_TO_ACGTN = bytearray(b"N" * 256)
-for _letter in b"ACGT":
-    _TO_ACGTN[_letter] = _TO_ACGTN[_letter | 32] = _letter
-_TO_ACGTN[ord("U")] = _TO_ACGTN[ord("u")] = ord("T")
-_TO_ACGTN = bytes(_TO_ACGTN)
+_INVALID = b"?"  # stands for a letter that its whole window is dropped for
+_LEGAL = {"dna": b"ACGTNacgtn", "rna": b"ACGUNacgun"}
+
+
+def _spelling(other):
+    """By byte: bases in upper case, U as T, N, and whatever else there is as `other`."""
+    table = bytearray(other * 256)
+    for letter in b"ACGTN":
+        table[letter] = table[letter | 32] = letter
+    table[ord("U")] = table[ord("u")] = ord("T")
+    return bytes(table)
+
+
+_SPELLING = {"error": _spelling(b"N"), "N": _spelling(b"N"), "drop": _spelling(_INVALID)}
 
 
 class Window(NamedTuple):
@@ -53,12 +62,17 @@ class Windows:
         Drop windows with a larger fraction of positions that are not A, C, G, T or U.
     short : {"skip", "error"}
         What to do about a record shorter than one window.
+    policy : {"error", "N", "drop"}
+        What to do about a letter that is neither a base nor N: raise, read it as N, or drop the windows it is in.
+    molecule : {"dna", "rna"}
+        Under the policy "error", whether U or T is such a letter; else they are alike.
 
     Attributes
     ----------
     counts : dict
         Of the last complete pass: ``records``, ``bases``, ``windows`` (kept), ``unknown`` (windows dropped for their
-        unknown bases) and ``short`` (records skipped).
+        unknown bases), ``short`` (records skipped), ``invalid`` (letters that are neither bases nor N) and ``dropped``
+        (windows dropped for those).
 
     Raises
     ------
@@ -66,7 +80,7 @@ class Windows:
         For values that make no sense, a damaged or wrong file, and short records where they are errors.
     """
 
-    def __init__(self, path, length, step=None, max_unknown=0.0, short="skip"):
+    def __init__(self, path, length, step=None, max_unknown=0.0, short="skip", policy="N", molecule="dna"):
         step = length if step is None else step
         for name, value in (("length", length), ("step", step)):
             if value < 1:
@@ -75,7 +89,11 @@ class Windows:
             raise InputError("windows", f"max_unknown is {max_unknown}", "give a fraction between 0 and 1")
         if short not in ("skip", "error"):
             raise InputError("windows", f"short is {short!r}", "choose 'skip' or 'error'")
+        if policy not in POLICIES or molecule not in _LEGAL:
+            choices = f"the policies are {', '.join(POLICIES)}, the molecules {', '.join(_LEGAL)}"
+            raise InputError("windows", f"policy is {policy!r}, molecule {molecule!r}", choices)
         self.path, self.length, self.step, self.max_unknown, self.short = path, length, step, max_unknown, short
+        self.policy, self.molecule = policy, molecule
         self.counts = {}
 
     def __iter__(self):
@@ -130,16 +148,21 @@ class Windows:
         return run.chrom, start, start + self.length, run.bases[at : at + self.length]
 
     def _runs(self):
-        counts = {"records": 0, "bases": 0, "windows": 0, "unknown": 0, "short": 0}
+        counts = dict.fromkeys(("records", "bases", "windows", "unknown", "short", "invalid", "dropped"), 0)
+        legal = _LEGAL[self.molecule] if self.policy == "error" else b"ACGTUNacgtun"
         # Of the record being read: its name, bases read, bases not yet used up, and the coordinate the next window
         # starts at (that of rest[0], or further on when the step is longer than what is left).
         chrom, read, rest, first = None, 0, b"", 0
-        for piece in pieces(self.path):
+        for piece in pieces(self.path, check="ids"):
             if piece.first:
                 self._check_length(chrom, counts, read)
                 chrom, read, rest, first = piece.id, 0, b"", 0
                 counts["records"] += 1
-            bases = piece.letters.translate(_TO_ACGTN)
+            invalid = len(piece.letters.translate(None, legal))
+            if invalid and self.policy == "error":
+                raise illegal_letter(self.path, chrom, piece.letters, before=read, legal=legal)
+            counts["invalid"] += invalid
+            bases = piece.letters.translate(_SPELLING[self.policy])
             counts["bases"] += len(bases)
             skipped = max(first - read, 0)
             read += len(bases)
@@ -148,10 +171,11 @@ class Windows:
                 rest = bases
                 continue
             count = (len(bases) - self.length) // self.step + 1
-            kept = self._passing(bases, count)
+            kept, dropped = self._passing(bases, count)
             passing = count if kept is None else len(kept)
             counts["windows"] += passing
-            counts["unknown"] += count - passing
+            counts["dropped"] += dropped
+            counts["unknown"] += count - passing - dropped
             if passing:
                 yield _Run(chrom, first, bases, count, kept)
             rest = bases[count * self.step :]
@@ -160,15 +184,23 @@ class Windows:
         self.counts = counts
 
     def _passing(self, bases, count):
-        """Numbers of the windows with few enough unknown bases; None when all pass."""
-        if b"N" not in bases or self.max_unknown == 1:
-            return None
-        allowed = math.floor(self.max_unknown * self.length + 1e-9)
-        unknown = np.frombuffer(bases, np.uint8) == ord("N")
+        """Numbers of the windows that pass (None: all do), and how many an invalid letter keeps from it."""
+        keep, dropped = None, 0
+        if _INVALID in bases:
+            keep = self._count(_INVALID, bases, count) == 0
+            dropped = count - int(keep.sum())
+        if b"N" in bases and self.max_unknown < 1:
+            allowed = math.floor(self.max_unknown * self.length + 1e-9)
+            few = self._count(b"N", bases, count) <= allowed
+            keep = few if keep is None else keep & few
+        return None if keep is None else np.flatnonzero(keep), dropped
+
+    def _count(self, letter, bases, count):
+        """How often a letter occurs in each of `count` windows of `bases`: int array (count,)."""
         before = np.zeros(len(bases) + 1, np.int32)
-        np.cumsum(unknown, out=before[1:])
+        np.cumsum(np.frombuffer(bases, np.uint8) == letter[0], out=before[1:])
         starts = np.arange(count) * self.step
-        return np.flatnonzero(before[starts + self.length] - before[starts] <= allowed)
+        return before[starts + self.length] - before[starts]
 
     def _check_length(self, chrom, counts, bases):
         if chrom is None or bases >= self.length:

@@ -47,7 +47,8 @@ def learn(paths=(), text=None, size=512, samplesize=2_000_000, seed=0):
     """
     from seqlm.sequences import read_fasta
 
-    sequences = [record.sequence.upper() for path in paths for record in read_fasta(path)] + ([text] if text else [])
+    sequences = [record.sequence.upper() for path in paths for record in read_fasta(path, check=False)]
+    sequences += [text] if text else []
     if not sequences:
         raise InputError("tokenizer", "no sequences to learn byte pairs from", "name FASTA sources under corpus:")
     tokenizer = bpe_tokenizer(sequences, size, samplesize, seed)
