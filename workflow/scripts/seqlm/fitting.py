@@ -13,6 +13,7 @@ from seqlm.datasets import load_dataset
 from seqlm.errors import InputError
 from seqlm.features import cached_features
 from seqlm.files import atomic_path
+from seqlm.inference import predict_targets
 from seqlm.models.bundle import save_bundle
 from seqlm.objectives import OBJECTIVES
 from seqlm.probe import fit_head
@@ -20,6 +21,7 @@ from seqlm.runtime import CostLog, pick_device, pick_precision, seed_everything
 from seqlm.scaling import fit_scaling, scale_labels
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
+from seqlm.validation import write_validation
 
 # Trained by gradient descent: a class whose config takes the options of the model entry.
 NETWORKS = {
@@ -121,7 +123,16 @@ def fit_dataset_model(
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
     save_bundle(network, output, card=card)
+    if examples.target != "track":
+        _predict_validation(network, examples, output, device)
     return network, history
+
+
+def _predict_validation(network, examples, output, device):
+    """Predictions on the validation part, by which those on new sequences are judged."""
+    own = examples.table.iloc[examples.validation]
+    predictions = predict_targets(network, as_read(network, own["sequence"]), device=device)
+    write_validation(output, own["id"], own["target"], predictions)
 
 
 class Examples:

@@ -5,6 +5,7 @@ config.json         architecture, target, classes, label scaling, seqlm version
 model.safetensors   weights (nothing is ever unpickled)
 tokenizer.json ...  the tokenizer, for models that read tokens
 README.md           model card
+validation.parquet  predictions on the validation part, see `seqlm.validation`
 ==================  ===================================================
 """
 

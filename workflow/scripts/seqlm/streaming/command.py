@@ -19,8 +19,9 @@ def predict_command(arguments=None):
         prog="predict_targets.py",
         description="Predict with one or several trained models on the records of a file, chunk by chunk. An "
         "interrupted run continues when it is started again.",
-        epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. A VCF gives the "
-        "predictions for the windows of both alleles and their difference.",
+        epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. For numbers low "
+        "and high are the ends of a conformal interval; class probabilities are calibrated: both by the models' "
+        "validation parts. A VCF gives the predictions for the windows of both alleles and their difference.",
     )
     parser.add_argument("--model", nargs="+", metavar="BUNDLE", help="folders of trained models")
     parser.add_argument(
@@ -29,6 +30,7 @@ def predict_command(arguments=None):
         help=".parquet, .csv or .tsv; for windows of a genome also .bw, .bigwig, .bedgraph or .bed",
     )
     parser.add_argument("--reverse-complement", action="store_true", help="average over both strands")
+    parser.add_argument("--level", type=float, default=0.9, help="of the intervals of scalar targets (%(default)s)")
     parser.add_argument(
         "--gather", nargs="+", metavar="SHARD", help="join shards, in this order, in place of predicting"
     )
@@ -47,7 +49,7 @@ def predict_command(arguments=None):
             parser.error("--model and --input are needed (or --gather)")
         predict_file(
             options.model, options.input, options.output, reverse_complement=options.reverse_complement,
-            **_settings(options),
+            level=options.level, **_settings(options),
         )  # fmt: skip
 
 
@@ -76,8 +78,8 @@ def score_command(arguments=None):
 
 
 def predict_file(
-    models, input, output, *, genome=None, length=None, reverse_complement=False, chunk_size=CHUNK, shard=(1, 1),
-    device="auto", batch_size=None, columns=(), format=None,
+    models, input, output, *, genome=None, length=None, reverse_complement=False, level=0.9, chunk_size=CHUNK,
+    shard=(1, 1), device="auto", batch_size=None, columns=(), format=None,
 ):  # fmt: skip
     """Predictions of the records of a file, see `predict_command`.
 
@@ -91,6 +93,8 @@ def predict_file(
     length : int, optional
         Of windows around variants; the model's input length when left out.
     reverse_complement : bool
+    level : float
+        Of the intervals of scalar targets.
     chunk_size, shard
         As for `seqlm.streaming.writing.stream`.
     device : str
@@ -104,12 +108,12 @@ def predict_file(
     from seqlm.streaming.predicting import Ensemble, join_tables
 
     names = models if isinstance(models, dict) else {None: models}
-    ensembles = {name: Ensemble(own, reverse_complement, device, batch_size) for name, own in names.items()}
+    ensembles = {name: Ensemble(own, reverse_complement, device, batch_size, level) for name, own in names.items()}
     length = length or next(iter(ensembles.values())).config.length
     source = open_records(input, genome, length, format, **dict(columns))
     settings = {
         "models": [[name, *map(digest, own)] for name, own in names.items()],
-        "reverse_complement": reverse_complement, "length": length,
+        "reverse_complement": reverse_complement, "length": length, "level": level,
         "genome": digest_of_place(genome), "columns": dict(columns),
     }  # fmt: skip
     stream(source, lambda records: join_tables(source, ensembles, records), output, settings, chunk_size, shard)

@@ -1,8 +1,13 @@
 """One or several models on a chunk of records, as a table."""
 
+import sys
+from functools import cached_property
+
 import numpy as np
 import pyarrow as pa
 
+from seqlm.calibration import rescale
+from seqlm.conformal import conformal_interval
 from seqlm.errors import InputError
 from seqlm.inference import predict_targets
 from seqlm.models.bundle import load_model
@@ -10,6 +15,7 @@ from seqlm.predictions import PREDICTION_TYPES, prediction_table
 from seqlm.runtime import pick_device
 from seqlm.sequences import clean, reverse_complement
 from seqlm.tokenization.atomic import as_read
+from seqlm.validation import read_folds
 
 
 class Ensemble:
@@ -18,20 +24,26 @@ class Ensemble:
     Parameters
     ----------
     models : list of path or SequenceModel
-        Bundles, such as those of several folds and seeds.
+        Bundles, such as those of several folds and seeds. With their validation.parquet they also give intervals
+        (scalars) and calibrated probabilities (classes).
     reverse_complement : bool
         Average each model's predictions over both strands; tracks are turned round.
     device : str
     batch_size : int, optional
+    level : float
+        Of the intervals, see `seqlm.conformal`.
 
     Raises
     ------
     InputError
         A folder is no bundle or predicts no target; models predict different targets or classes, or take inputs of
-        different length.
+        different length; `level` is no level.
     """
 
-    def __init__(self, models, reverse_complement=False, device="auto", batch_size=None):
+    def __init__(self, models, reverse_complement=False, device="auto", batch_size=None, level=0.9):
+        if not 0 < level < 1:
+            raise InputError("level", f"{level} is no level of an interval", "give a number between 0 and 1, as 0.9")
+        self.level = level
         self.device, self.batch_size, self.reverse_complement = pick_device(device), batch_size, reverse_complement
         self.models = [model if hasattr(model, "config") else load_model(model) for model in models]
         if not self.models:
@@ -48,6 +60,18 @@ class Ensemble:
                 raise InputError(name, "reads tokens that have no complement", "leave reverse-complement averaging out")
             model.to(self.device)
         self.config, self.target = self.models[0].config, self.models[0].config.target
+        self.bundles = [None if hasattr(given, "config") else given for given in models]
+
+    @cached_property
+    def folds(self):
+        """See `read_folds`; None for tracks, and for models that were not validated."""
+        if self.target == "track" or None in self.bundles:
+            return None
+        folds = read_folds(self.bundles, self.config.classes if self.target == "class" else None)
+        if folds is None:
+            without = {"scalar": "intervals are not given", "class": "probabilities are not calibrated"}[self.target]
+            print(f"models: not all have a validation.parquet; {without}", file=sys.stderr)
+        return folds
 
     def members(self, records):
         """Each model's predictions of (name, sequence) pairs, see `predict_targets`."""
@@ -72,6 +96,37 @@ class Ensemble:
         """Predictions of a chunk of records; see `sequence_table` and `variant_table`."""
         return (variant_table if source.kind == "variants" else sequence_table)(self, records, source.places)
 
+    def adjusted(self, members):
+        """Each model's predictions; probabilities at the temperature of the model's fold."""
+        if self.target != "class" or self.folds is None:
+            return members
+        temperature = {number: fold.temperature for fold in self.folds for number in fold.members}
+        return [rescale(own, temperature[number]) for number, own in enumerate(members)]
+
+    def pooled(self, members):
+        """The mean over models; probabilities of a fold's models are averaged, calibrated, then averaged over folds."""
+        if self.target == "track" and len(members) == 1:
+            return members[0]
+        if self.target == "track":
+            return [np.mean(tracks, axis=0) for tracks in zip(*members, strict=True)]
+        if self.target != "class" or self.folds is None:
+            return np.mean(members, axis=0)
+        each = [rescale(own, fold.temperature) for own, fold in zip(self._by_fold(members), self.folds, strict=True)]
+        return np.average(each, axis=0, weights=[len(fold.members) for fold in self.folds])
+
+    def interval(self, members):
+        """Ends of the interval of each scalar, or None, see `seqlm.conformal`.
+
+        Models were validated on the strand as given: the mean over both strands errs less, so that its interval is
+        rather too wide.
+        """
+        if self.target != "scalar" or self.folds is None:
+            return None
+        return conformal_interval(self._by_fold(members), [fold.errors for fold in self.folds], self.level)
+
+    def _by_fold(self, members):
+        return [np.mean([members[number] for number in fold.members], axis=0) for fold in self.folds]
+
     def _predict(self, model, sequences):
         return predict_targets(model, sequences, batch_size=self.batch_size, device=self.device)
 
@@ -92,13 +147,16 @@ def sequence_table(ensemble, records, places):
     Returns
     -------
     pyarrow.Table
-        id; chrom, start, end, strand where they are known; prediction, the mean over models. For classes probabilities,
-        label (the most probable class) and its confidence. With several models sd, the standard deviation of each
-        value over them.
+        id; chrom, start, end, strand where they are known; prediction, the mean over models. For scalars low and high,
+        the ends of the interval. For classes calibrated probabilities, label (the most probable class) and its
+        confidence. With several models sd, the standard deviation of each value over them.
     """
     columns = {name: [getattr(r, name) for r in records] for name in ("chrom", "start", "end", "strand") if places}
-    mean, sd = average(ensemble.members([(r.id, r.sequence) for r in records]), ensemble.target)
-    table = prediction_table(ensemble.models[0], [r.id for r in records], mean, columns)
+    members = ensemble.members([(r.id, r.sequence) for r in records])
+    table = prediction_table(ensemble.models[0], [r.id for r in records], ensemble.pooled(members), columns)
+    for name, values in zip(("low", "high"), ensemble.interval(members) or (), strict=False):
+        table = table.append_column(name, pa.array(values, pa.float64()))
+    sd = deviation(ensemble.adjusted(members), ensemble.target)
     return table if sd is None else table.append_column("sd", _array(sd, ensemble.target))
 
 
@@ -113,26 +171,28 @@ def variant_table(ensemble, variants, _=True):
     """
     reference = ensemble.members([(v.id, v.reference) for v in variants])
     alternative = ensemble.members([(v.id, v.alternative) for v in variants])
-    difference = [_minus(a, b, ensemble.target) for a, b in zip(alternative, reference, strict=True)]
     arrays = {"id": [v.id for v in variants], "chrom": [v.chrom for v in variants]}
     arrays |= {"start": [v.start for v in variants], "end": [v.start + len(v.ref) for v in variants]}
     arrays |= {"ref": [v.ref for v in variants], "alt": [v.alt for v in variants]}
-    for name, members in (("reference", reference), ("alternative", alternative), ("difference", difference)):
-        mean, sd = average(members, ensemble.target)
-        arrays[name] = _array(mean, ensemble.target)
+    target, before, after = ensemble.target, ensemble.pooled(reference), ensemble.pooled(alternative)
+    for name, values in (
+        ("reference", before), ("alternative", after), ("difference", _minus(after, before, target)),
+    ):  # fmt: skip
+        arrays[name] = _array(values, target)
+    pairs = zip(ensemble.adjusted(alternative), ensemble.adjusted(reference), strict=True)
+    sd = deviation([_minus(a, b, target) for a, b in pairs], target)
     if sd is not None:
-        arrays["sd"] = _array(sd, ensemble.target)
+        arrays["sd"] = _array(sd, target)
     return pa.table(arrays)
 
 
-def average(members, target):
-    """Mean and sample standard deviation over models; None in place of the latter for a single model."""
+def deviation(members, target):
+    """Sample standard deviation over models; None for a single model."""
     if len(members) == 1:
-        return members[0], None
+        return None
     if target != "track":
-        return np.mean(members, axis=0), np.std(members, axis=0, ddof=1)
-    stacks = [np.stack(tracks) for tracks in zip(*members, strict=True)]
-    return [stack.mean(0) for stack in stacks], [stack.std(0, ddof=1) for stack in stacks]
+        return np.std(members, axis=0, ddof=1)
+    return [np.std(tracks, axis=0, ddof=1) for tracks in zip(*members, strict=True)]
 
 
 def _minus(a, b, target):

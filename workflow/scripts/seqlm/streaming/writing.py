@@ -140,7 +140,7 @@ def row_groups(paths):
 def digest(path):
     """SHA-256 of a file, or of the files of a bundle that its predictions depend on."""
     path, sha = Path(path), hashlib.sha256()
-    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "validation.parquet")
     for file in [path / name for name in names] if path.is_dir() else [path]:
         if file.exists():
             with open(file, "rb") as handle:
