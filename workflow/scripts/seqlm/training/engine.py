@@ -1,9 +1,7 @@
-"""One training engine for every network, on ``transformers.Trainer``.
+"""The training engine on ``transformers.Trainer``.
 
-What it adds to the Trainer: batches gathered in one go, evaluation as one
-number over a whole part, best weights kept, a tidy history, a cost log, and
-checkpoints that survive a kill at any moment. A run that was interrupted and
-continued ends bit-identical to one that was not.
+What it adds to the Trainer: batches gathered in one go, evaluation as one number over a whole part, best weights kept,
+a tidy history, a cost log, and checkpoints that survive a kill at any moment.
 """
 
 import json
@@ -16,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
@@ -24,189 +21,9 @@ from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from seqlm.checkpoints import Checkpoints, say
 from seqlm.errors import InputError
-from seqlm.files import atomic_path
-from seqlm.objectives import OBJECTIVES, Meter
-from seqlm.runtime import CostLog, pick_device, pick_precision, reuse_memory, seed_everything
-
-
-@dataclass
-class FitSettings:
-    """How to train. Defaults are DNA-LLM's fine-tuning.
-
-    Attributes
-    ----------
-    epochs : int
-        Passes over the training part; `max_steps` (if given) takes precedence.
-    batch_size : int
-        Examples per optimizer step, however they are split.
-    micro_batch : int, optional
-        Examples per forward pass where memory is short (gradients are accumulated).
-    learning_rate, final_learning_rate : float
-        Peak rate, and the rate a "cosine" or "linear" schedule ends at.
-    schedule : {"constant", "cosine", "linear"}
-    warmup : int
-        Steps of linear warm-up.
-    weight_decay, beta2, clip : float
-        AdamW, and the largest norm of all gradients together (0: no clipping).
-    patience : int
-        Stop after this many evaluations without improvement; 0: never.
-    metric : str, optional
-        What "best" means; by default R for values, accuracy for classes, the loss for tokens.
-    evaluate_every : int, optional
-        Steps between evaluations; by default once per epoch.
-    seed : int
-    precision : {"auto", "fp32", "bf16"}
-    device : {"auto", "cpu", "cuda"}
-    checkpoint_seconds : float
-        Save a checkpoint when the last is older than this; changes no result.
-    tensorboard : path, optional
-        Write TensorBoard logs there.
-    compile : bool
-        Compile the network with ``torch.compile``.
-    """
-
-    epochs: int = 100
-    max_steps: int | None = None
-    batch_size: int = 64
-    micro_batch: int | None = None
-    learning_rate: float = 1e-4
-    final_learning_rate: float = 0.0
-    schedule: str = "constant"
-    warmup: int = 0
-    weight_decay: float = 1e-4
-    beta2: float = 0.999
-    clip: float = 1.0
-    patience: int = 10
-    metric: str | None = None
-    evaluate_every: int | None = None
-    seed: int = 0
-    precision: str = "auto"
-    device: str = "auto"
-    checkpoint_seconds: float = 30.0
-    tensorboard: str | None = None
-    compile: bool = False
-
-    def rate(self, step, steps):
-        """Learning rate at a step, as a fraction of the peak rate."""
-        if step < self.warmup:
-            return (step + 1) / (self.warmup + 1)
-        if self.schedule == "constant":
-            return 1.0
-        done = min(1.0, (step - self.warmup) / max(1, steps - self.warmup))
-        weight = 0.5 * (1 + math.cos(math.pi * done)) if self.schedule == "cosine" else 1 - done
-        floor = self.final_learning_rate / self.learning_rate
-        return floor + (1 - floor) * weight
-
-    def __post_init__(self):
-        if self.schedule not in ("constant", "cosine", "linear"):
-            raise InputError("training.schedule", f"'{self.schedule}' is unknown", "use constant, cosine or linear")
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise InputError(
-                    f"training.{name}", f"{getattr(self, name)} is not above zero", "give a positive number"
-                )
-        if self.micro_batch and self.batch_size % self.micro_batch:
-            raise InputError(
-                "training.micro_batch",
-                f"{self.micro_batch} does not divide batch_size {self.batch_size}",
-                "choose a divisor",
-            )
-
-
-class ArrayData(torch.utils.data.Dataset):
-    """Examples in arrays; a whole batch is gathered at once.
-
-    Parameters
-    ----------
-    X : array or tensor (n, ...), or an object with ``rows(index) -> tensor``
-        Model inputs; memory-mapped arrays stay on disk.
-    y : array or tensor (n, ...)
-        float: values (NaN = not known); integer: class numbers.
-    weight : array (n,), optional
-        Weight of each example in the loss.
-    """
-
-    def __init__(self, X, y, weight=None):
-        self.X = X
-        self.y = _tensor(y)
-        if self.y.is_floating_point():
-            self.y = self.y.float()
-            self.missing = bool(torch.isnan(self.y).any())
-        else:
-            self.y, self.missing = self.y.long(), False
-        self.weight = None if weight is None else _tensor(weight).float()
-        if not len(X) == len(self.y) == len(self.weight if weight is not None else self.y):
-            raise ValueError(
-                f"{len(X)} inputs, {len(self.y)} targets, {None if weight is None else len(weight)} weights"
-            )
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitems__(self, index):
-        """A whole batch as a dict of tensors: X, y and, where needed, weight and known."""
-        index = np.asarray(index)
-        chosen = torch.from_numpy(index)
-        batch = {"X": rows(self.X, index), "y": self.y[chosen]}
-        if self.weight is not None:
-            batch["weight"] = self.weight[chosen]
-        if self.missing:
-            batch["known"] = ~torch.isnan(batch["y"])
-        return batch
-
-
-def _tensor(array):
-    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(array))
-
-
-def rows(array, index):
-    """Rows `index` of an array, tensor or feature store, as a tensor."""
-    if hasattr(array, "rows"):
-        return array.rows(index)
-    if isinstance(array, torch.Tensor):
-        return array[torch.as_tensor(index)]
-    return torch.from_numpy(np.asarray(array[index]))
-
-
-class SeededOrder(torch.utils.data.Sampler):
-    """A new random order each epoch that depends on (seed, epoch) alone, so that a continued run repeats it."""
-
-    def __init__(self, size, seed):
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def set_epoch(self, epoch):
-        self.epoch = epoch
-
-    def __len__(self):
-        return self.size
-
-    def __iter__(self):
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
-
-
-@dataclass
-class FitResult:
-    """What `fit` returns; the model itself holds the best weights.
-
-    Attributes
-    ----------
-    history : DataFrame
-        Columns epoch, step, part, metric, value.
-    best : float
-        Best value of `metric` on the validation part.
-    best_epoch, best_step : number
-    cost : dict
-        As in cost.json.
-    """
-
-    history: pd.DataFrame
-    metric: str
-    best: float
-    best_epoch: float
-    best_step: int
-    cost: dict
+from seqlm.objectives import Meter
+from seqlm.training.data import SeededOrder
 
 
 @dataclass
@@ -222,103 +39,6 @@ class Progress:
     finished: bool = False
     meter: list | None = None
     cost: dict = field(default_factory=dict)
-
-
-def fit(
-    model,
-    train,
-    validation,
-    *,
-    settings,
-    output=None,
-    checkpoints=None,
-    fingerprint=None,
-    objective=None,
-    stage="fit",
-    also=None,
-):
-    """Train a model and leave it with the weights of its best evaluation.
-
-    Parameters
-    ----------
-    model : SequenceModel or any Module with ``model(X)``
-        Trained in place; returned in evaluation mode on the CPU.
-    train : ArrayData
-        Or any map-style dataset whose ``__getitems__`` gives a dict of tensors. With a true attribute ``ordered`` it
-        is read in order; ``passes`` says how many epochs reading it once stands for.
-    validation : ArrayData or dict of str to dataset
-        A dict evaluates several parts; the one called "validation" decides what is best.
-    settings : FitSettings
-    output : path, optional
-        Folder that receives history.tsv and cost.json.
-    checkpoints : path, optional
-        Folder for checkpoints, so that an interrupted run can continue.
-    fingerprint : str or dict, optional
-        Identity of data, parameters and code; checkpoints of another one are discarded.
-    objective : Objective, optional
-        By default the one for ``model.config.target``.
-    stage : str
-        Name of this stage in the cost log.
-    also : callable, optional
-        ``also(model)`` gives more numbers for the validation part, as a dict.
-
-    Returns
-    -------
-    FitResult
-
-    Raises
-    ------
-    InputError
-        Empty parts, or a loss that stopped being a number.
-    """
-    parts = validation if isinstance(validation, dict) else {"validation": validation}
-    for name, part in {"train": train, **parts}.items():
-        if len(part) == 0:
-            raise InputError(f"{name} part", "holds no examples", "change the split or add examples")
-    objective = objective or OBJECTIVES[model.config.target]()
-    device = pick_device(settings.device)
-    precision = pick_precision(settings.precision, device)
-    store = Checkpoints(checkpoints, fingerprint) if checkpoints else None
-    resume = store.latest() if store else None
-    progress = Progress(**json.loads((resume / "progress.json").read_text())) if resume else Progress()
-    seed_everything(settings.seed)
-    reuse_memory()
-    cost = CostLog(
-        stage,
-        device=device,
-        precision=precision,
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        previous=progress.cost,
-    )
-    with cost:
-        engine = Engine(model, objective, train, parts, settings, precision, store, progress, cost, also)
-        best = load_file(resume / "best.safetensors") if resume and (resume / "best.safetensors").exists() else None
-        engine.best_weights = best
-        if progress.finished:
-            say("training had already finished; its checkpoint is used")
-        else:
-            engine.run(resume)
-        if engine.best_weights is not None:
-            model.load_state_dict(engine.best_weights, strict=False)
-        if device.type != "cpu":
-            model.to("cpu")
-        model.eval()
-    cost.extra |= {"seconds_to_best": progress.best_seconds, "steps": engine.state.global_step or progress.best_step}
-    history = write_history(progress.history, output)
-    if output is not None:
-        cost.write(output)
-    best = float("nan") if progress.best is None else progress.best
-    return FitResult(history, engine.metric, best, progress.best_epoch, progress.best_step, cost.totals())
-
-
-def write_history(rows, folder=None):
-    """Rows of (epoch, step, part, metric, value) as a table, written to history.tsv when a folder is given."""
-    history = pd.DataFrame(rows, columns=["epoch", "step", "part", "metric", "value"])
-    if folder is not None:
-        with atomic_path(Path(folder) / "history.tsv") as path:
-            history.to_csv(path, sep="\t", index=False)
-    return history
 
 
 class Engine(Trainer):

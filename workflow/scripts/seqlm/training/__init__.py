@@ -1,0 +1,8 @@
+"""Training of every network."""
+
+from seqlm.training.data import ArrayData, SeededOrder
+from seqlm.training.engine import autocast, evaluate
+from seqlm.training.run import FitResult, fit, write_history
+from seqlm.training.settings import FitSettings
+
+__all__ = ["ArrayData", "FitResult", "FitSettings", "SeededOrder", "autocast", "evaluate", "fit", "write_history"]
