@@ -19,6 +19,7 @@ from seqlm.sequences import Genome, reverse_complement
 from seqlm.streaming import predicting
 from seqlm.streaming.command import predict_command, predict_file, score_command
 from seqlm.streaming.records import allele_windows, open_records
+from seqlm.streaming.tracks import write_tracks
 from seqlm.streaming.variants import score_variants
 from seqlm.streaming.writing import gather
 
@@ -213,6 +214,20 @@ def test_bigwig_and_bedgraph_hold_the_predictions(bundles, genome, tmp_path):
     assert places == sorted(places)  # in the order of the genome
     for name, values in expected.items():
         np.testing.assert_allclose(read[name], values, atol=1e-6)
+
+
+def test_a_track_is_of_one_model(bundles, genome, tmp_path):
+    """Of a table of several, the one that is named: its track is the one it writes alone."""
+    bed = write_bed(tmp_path / "w.bed", [("chr1", 30, 70, "b", 0, "-"), ("chr1", 0, 40), ("chr2", 3, 9)])
+    models = {name: [bundles / name] for name in ("track0", "track1")}
+    predict_file(models, bed, tmp_path / "both.parquet", genome=genome, chunk_size=2, device="cpu")
+    for name in models:
+        write_tracks([tmp_path / "both.parquet"], tmp_path / f"{name}.bedgraph", model=name)
+        predict_file(models[name], bed, tmp_path / "one.parquet", genome=genome, device="cpu")
+        write_tracks([tmp_path / "one.parquet"], tmp_path / "one.bedgraph")
+        assert (tmp_path / f"{name}.bedgraph").read_bytes() == (tmp_path / "one.bedgraph").read_bytes()
+    with pytest.raises(InputError, match="several models"):
+        write_tracks([tmp_path / "both.parquet"], tmp_path / "x.bedgraph")
 
 
 def test_bed_names_the_class_of_each_window(bundles, genome, tmp_path):

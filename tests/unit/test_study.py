@@ -86,3 +86,39 @@ def test_mistakes_are_one_line_that_names_the_key(change, words):
     line = str(caught.value)
     assert "\n" not in line
     assert all(word in line for word in words), line
+
+
+def with_file(**entry):
+    return study(predict={"new": {"dataset": "binding", "models": ["cnn"], **entry}})
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({}, ["names 0 files", "fasta, table, bed, vcf"]),
+        ({"fasta": "x.fa", "bed": "x.bed"}, ["names 2 files"]),
+        ({"bed": "x.bed"}, ["BED", "genome"]),
+        ({"vcf": "x.vcf"}, ["VCF", "genome"]),
+        ({"bed": "x.bed", "genome": "hg38"}, ["'hg38'", "windows, labels"]),
+        ({"bed": "x.bed", "genome": "labels"}, ["source labels is not FASTA"]),
+        ({"fasta": "x.fa", "genome": "windows"}, ["no place in a genome"]),
+        ({"fasta": "x.fa", "length": 300}, ["length", "vcf"]),
+        ({"fasta": "x.fa", "level": 90}, ["predict.new.level"]),
+    ],
+)
+def test_files_that_cannot_be_predicted_on_are_one_line(entry, words):
+    with pytest.raises(InputError) as caught:
+        with_file(**entry)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["predict.new", *words]), line
+
+
+def test_files_and_genomes_are_sources_or_paths():
+    found = with_file(bed="peaks.bed", genome="windows")
+    assert (found.file_input("new"), found.file_genome("new")) == ("peaks.bed", "results/mine/sources/windows.fa.gz")
+    assert found.tracks == [("new", "cnn", "bw"), ("new", "cnn", "bed")]
+    found = with_file(vcf="v.vcf.gz", genome="hg38.fa", length=100)
+    assert (found.file_genome("new"), found.tracks) == ("hg38.fa", [])
+    assert with_file(fasta="windows").file_input("new") == "results/mine/sources/windows.fa.gz"
+    assert with_file(table="x.parquet").file_genome("new") is None

@@ -53,6 +53,10 @@ FIGURES_CODE = code_digest("figures")
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in ("png", "svg")] + [f"{R}/report.html"]
 
 
+FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY["predict"]]
+FILES += [f"{R}/predictions/files/{name}/{model}.{suffix}" for name, model, suffix in STUDY.tracks]
+
+
 def local_origin(wildcards):
     """A source's own file when it lies on this machine, so that a change to it is noticed."""
     origin = STUDY.source_origin(wildcards.source)

@@ -40,7 +40,8 @@ scattergather:
 
 rule predict_files:
     input:
-        file=lambda w: STUDY["predict"][w.files]["fasta"],
+        file=lambda w: STUDY.file_input(w.files),
+        genome=lambda w: STUDY.file_genome(w.files) or [],
         models=lambda w: [f"{R}/models/{job.path}" for jobs in STUDY.file_jobs(w.files).values() for job in jobs],
     output:
         temp(f"{R}/predictions/files/{{files}}/{{scatteritem}}.parquet"),
@@ -58,9 +59,11 @@ rule predict_files:
         models=lambda w: {
             name: [f"{R}/models/{job.path}" for job in jobs] for name, jobs in STUDY.file_jobs(w.files).items()
         },
+        length=lambda w: STUDY["predict"][w.files].get("length"),
         reverse_complement=lambda w: STUDY["predict"][w.files]["reverse_complement"],
+        level=lambda w: STUDY["predict"][w.files]["level"],
         shard=lambda w: [int(number) for number in w.scatteritem.split("-of-")],
-        code=code_digest("inference", "predictions", "streaming"),
+        code=code_digest("inference", "predictions", "streaming", "validation", "calibration", "conformal"),
     script:
         "../scripts/predict_files.py"
 
@@ -76,3 +79,22 @@ rule gather_files:
         "../../envs/train.yaml"
     script:
         "../scripts/gather_files.py"
+
+
+rule write_tracks:
+    input:
+        predictions=f"{R}/predictions/files/{{files}}.parquet",
+        genome=lambda w: STUDY.file_genome(w.files),
+    output:
+        f"{R}/predictions/files/{{files}}/{{model}}.{{suffix}}",
+    log:
+        f"{LOGS}/predictions/files/{{files}}/{{model}}.{{suffix}}.log",
+    wildcard_constraints:
+        suffix="bw|bed",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        model=lambda w: w.model,
+        code=code_digest("streaming/tracks"),
+    script:
+        "../scripts/write_tracks.py"

@@ -10,7 +10,7 @@ rule models:
 rule predictions:
     input:
         [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs],
-        [f"{R}/predictions/files/{name}.parquet" for name in STUDY["predict"]],
+        FILES,
 
 
 rule attributions:

@@ -17,7 +17,10 @@ def main(snakemake):
             dict(params.models),
             snakemake.input.file,
             snakemake.output[0],
+            genome=snakemake.input.get("genome") or None,
+            length=params.length,
             reverse_complement=params.reverse_complement,
+            level=params.level,
             shard=tuple(params.shard),
             device=resources.device,
         )

@@ -16,6 +16,7 @@ import yaml
 from seqlm.errors import InputError
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
+FILE_KINDS = ("fasta", "table", "bed", "vcf")
 TOKENIZER_OPTIONS = {
     "character": ("alphabet", "case"),
     "kmer": ("k", "overlapping"),
@@ -73,6 +74,38 @@ def _known(names, kind, where, *wanted):
         if name not in names:
             there_are = ", ".join(names) or "none"
             raise InputError(where, f"there is no {kind} named {name!r}", f"the {kind}s there are: {there_are}")
+
+
+def check_files(config, name, files):
+    """Refuse an entry of the section predict that nothing can be predicted from."""
+    where = f"config, predict.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        mend = "use letters, digits, '.', '_' and '-' only"
+        raise InputError(where, "the name has characters that a path cannot carry", mend)
+    _known(config["runs"], "run", where, files["dataset"])
+    _known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
+    for model in files["models"]:
+        if "ensemble" in config["models"][model]:
+            raise InputError(where, f"{model} is an ensemble of other models", "name its members")
+    given = [kind for kind in FILE_KINDS if kind in files]
+    if len(given) != 1:
+        raise InputError(where, f"names {len(given)} files", f"give exactly one of {', '.join(FILE_KINDS)}")
+    kind = given[0]
+    if kind in ("bed", "vcf") and "genome" not in files:
+        mend = "give genome: a source or a FASTA file"
+        raise InputError(where, f"a {kind.upper()} file needs the genome it refers to", mend)
+    if kind == "fasta" and "genome" in files:
+        raise InputError(where, "sequences of a FASTA file have no place in a genome", "give bed, or drop genome")
+    if kind != "vcf" and "length" in files:
+        raise InputError(where, "length is that of windows around variants", "give vcf, or drop length")
+    if kind == "vcf" and "loo" in files:
+        raise InputError(where, "leave-one-out scores are of sequences, not variants", "give fasta, table or bed")
+    for key in ("fasta", "genome"):
+        if key in files and files[key] in config["sources"]:
+            if "fasta" not in config["sources"][files[key]]:
+                raise InputError(where, f"source {files[key]} is not FASTA", f"name a FASTA source as {key}")
+        elif key in files and not Path(files[key]).suffix:
+            _known(config["sources"], "source (or FASTA file)", where, files[key])
 
 
 def number_of_folds(folds):
@@ -167,15 +200,7 @@ class Study:
                 chosen = run.get(part, {}).get("models", [])
                 _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
         for name, files in config["predict"].items():
-            where = f"config, predict.{name}"
-            _known(config["runs"], "run", where, files["dataset"])
-            _known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
-            for model in files["models"]:
-                if "ensemble" in config["models"][model]:
-                    raise InputError(where, f"{model} is an ensemble of other models", "name its members")
-            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-                raise InputError(where, "the name has characters that a path cannot carry",
-                                 "use letters, digits, '.', '_' and '-' only")
+            check_files(config, name, files)
 
     # sources -------------------------------------------------------------------------------------
 
@@ -281,6 +306,32 @@ class Study:
         """The jobs, by model, whose bundles predict on the files of the entry `name` of the section predict."""
         files = self.config["predict"][name]
         return {model: self.jobs_of(files["dataset"], model) for model in files["models"]}
+
+    def file_input(self, name):
+        """Path of the file that the entry `name` of the section predict is about."""
+        files = self.config["predict"][name]
+        return self.place(next(files[kind] for kind in FILE_KINDS if kind in files))
+
+    def file_genome(self, name):
+        """Path of the genome that a file refers to, or None."""
+        genome = self.config["predict"][name].get("genome")
+        return genome and self.place(genome)
+
+    def place(self, name):
+        """Path of a source, or of the file of this name."""
+        return self.source_path(name) if name in self.config["sources"] else name
+
+    @cached_property
+    def tracks(self):
+        """Every (name, model, suffix) of new files whose predictions have a place in a genome."""
+        suffixes = {"track": ["bw"], "scalar": ["bw", "bed"], "class": ["bed"]}
+        return [
+            (name, model, suffix)
+            for name, files in self.config["predict"].items()
+            if "bed" in files or ("table" in files and "genome" in files)
+            for model in files["models"]
+            for suffix in suffixes[self.config["datasets"][files["dataset"]]["target"]]
+        ]
 
     def runs_with(self, part):
         """Datasets whose run asks for `part` (such as "loo")."""

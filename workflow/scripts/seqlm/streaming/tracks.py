@@ -11,7 +11,7 @@ from seqlm.errors import InputError
 _KEPT = 8  # row groups in memory: sorted input needs one, overlapping neighbours two
 
 
-def write_tracks(paths, output, sizes=None):
+def write_tracks(paths, output, sizes=None, model=None):
     """Write bigWig, bedGraph (a value per base) or BED (a line per window), sorted.
 
     Parameters
@@ -24,13 +24,15 @@ def write_tracks(paths, output, sizes=None):
         times 1000 as score).
     sizes : dict of str to int, optional
         Records of the genome in the order in which they are written; by name when missing. bigWig needs it.
+    model : str, optional
+        Whose predictions are written, of a table with a column `model`.
 
     Raises
     ------
     InputError
-        The table has no places, or its target does not fit the format.
+        The table has no places, or its target does not fit the format, or it has several models and none is named.
     """
-    windows = _Windows(paths, sizes, output)
+    windows = _Windows(paths, sizes, output, model)
     suffix = output.suffix.lower()
     if suffix == ".bed":
         _write_bed(windows, output)
@@ -45,8 +47,10 @@ def write_tracks(paths, output, sizes=None):
 class _Windows:
     """Windows of parquet files in the order of the genome."""
 
-    def __init__(self, paths, sizes, output):
+    def __init__(self, paths, sizes, output, model):
         schema = pq.read_schema(paths[0])
+        if model is None and "model" in schema.names:
+            raise InputError(output, "the table holds several models, a track holds one", "write .parquet or .csv")
         wanted = ("id", "chrom", "start", "end", "strand", "prediction")
         if not set(wanted) <= set(schema.names):
             raise InputError(output, "these are no predictions of windows of a genome", "write .parquet or .csv")
@@ -57,11 +61,15 @@ class _Windows:
         groups, chroms, starts, ends, rows = [], [], [], [], []
         for number, file in enumerate(self.files):
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, ["chrom", "start", "end"])
+                table = file.read_row_group(group, ["chrom", "start", "end", *(["model"] if model else [])])
+                own = np.arange(table.num_rows)
+                if model:
+                    own = np.flatnonzero(table["model"].to_numpy(zero_copy_only=False) == model)
+                    table = table.take(own)
                 if not table.num_rows:
                     continue
                 groups.append(np.tile([number, group], (table.num_rows, 1)))
-                rows.append(np.arange(table.num_rows))
+                rows.append(own)
                 chroms.append(table["chrom"].to_numpy(zero_copy_only=False).astype(str))
                 starts.append(table["start"].to_numpy())
                 ends.append(table["end"].to_numpy())
