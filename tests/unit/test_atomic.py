@@ -130,6 +130,7 @@ def test_bases_of_tokens():
 def test_models_without_a_layout_read_plain_bases():
     sequences = ["a Gej c", "ACGT"]
     assert as_read(object(), sequences) == ["AGC", "ACGT"]
+    assert as_read(SimpleNamespace(layout=AtomicLayout("bases")), sequences) == ["AGC", "ACGT"]
     assert as_read(SimpleNamespace(layout=MRNA), sequences) == sequences
     assert as_read(SimpleNamespace(tokenizer=to_tokenizer(MRNA)), sequences) == sequences
 

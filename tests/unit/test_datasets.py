@@ -392,6 +392,16 @@ def test_mrna_of_a_table_takes_its_labels(tmp_path):
     assert examples["target"].tolist() == [1.5, 2.5] and examples["group"].tolist() == ["g", "h"]
 
 
+def test_one_isoform_a_gene_of_a_table(tmp_path):
+    text = "name,gene,seq,from,to,y\nt1,g,GGATGTGA,2,8,1\nt2,g,ATGAAATGA,0,9,2\nt3,h,ATGTAACC,0,6,3\n"
+    columns = {"id": "name", "gene": "gene", "sequence": "seq", "cds": ["from", "to"], "isoforms": "representative"}
+    config = {"target": "scalar", "transcripts": {"source": "t", "label": "y", **columns}}
+    examples, summary = build(config, {"t": write(tmp_path / "t.csv", text)})
+    assert examples["id"].tolist() == ["t2", "t3"]  # the longer CDS
+    assert examples["target"].tolist() == [2, 3]
+    assert summary["cleaning"]["representative"] == 2
+
+
 # storage and scripts
 
 

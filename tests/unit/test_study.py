@@ -88,6 +88,93 @@ def test_mistakes_are_one_line_that_names_the_key(change, words):
     assert all(word in line for word in words), line
 
 
+def with_loo(loo, target="class", **table):
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"] = {"target": target, "table": {"source": "labels", **table}}
+    config["models"]["saluki"] = {"network": "saluki"}
+    config["runs"]["binding"] = {"models": ["cnn", "saluki"], "loo": loo}
+    return Study(config, SCHEMA)
+
+
+TOKENS = {"tokens": " ", "specifiers": "#"}
+
+
+@pytest.mark.parametrize(
+    ("loo", "dataset", "words"),
+    [
+        ({"edit": "swap"}, {}, ["loo.edit", "swap"]),
+        ({"edit": "mask", "replacements": {"A": ["C"]}}, {}, ["replacements", "mask"]),
+        ({"edit": "replace", "replacements": {"A": ["CG"]}}, {}, ["'CG'", "one base"]),
+        ({"edit": "replacespecifier"}, {"tokens": " "}, ["no specifiers", "'#'"]),
+        ({"edit": "replacespecifier"}, TOKENS, ["cnn reads no specifiers", "models: [..]"]),
+        ({"class_index": "all"}, {"target": "scalar"}, ["class_index", "scalar"]),
+        ({"class_index": -1}, {}, ["-1", "from 0"]),
+    ],
+)
+def test_nonsense_of_leave_one_out_is_one_line(loo, dataset, words):
+    with pytest.raises(InputError) as caught:
+        with_loo(loo, **dataset)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["runs.binding", *words]), line
+
+
+def test_every_mode_of_leave_one_out_can_be_asked_for():
+    for loo, dataset in (
+        ({"edit": "replacespecifier", "models": ["saluki"], "replacements": {"a": ["c"], "Gej": ["gej"]}}, TOKENS),
+        ({"edit": "replace", "class_index": "strong"}, {}),
+        ({"edit": "remove", "class_index": 1}, {}),
+        ({"class_index": "all"}, {}),
+    ):
+        filled = with_loo(loo, **dataset)["runs"]["binding"]["loo"]
+        assert {key: filled[key] for key in loo} == loo
+    assert with_loo({})["runs"]["binding"]["loo"]["class_index"] == "predicted"
+
+
+def test_a_class_that_no_source_stands_for():
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"] = {"target": "class", "windows": {"sources": {"x": "windows", "y": "windows"}}}
+    for wanted in ("z", 2):
+        config["runs"]["binding"]["loo"] = {"class_index": wanted}
+        with pytest.raises(InputError, match="x, y"):
+            Study(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"gff": "x.gff"}, ["needs the genome"]),
+        ({"genbank": "x.gb", "genome": "x.fa"}, ["no place in a genome"]),
+        ({"gff": "x.gff", "genome": "x.fa", "reading": {"tokens": " "}}, ["tokens", "annotation"]),
+        ({"table": "x.tsv", "genome": "x.fa", "reading": {"cds": ["a", "b"]}}, ["no place in a genome"]),
+        ({"table": "x.tsv", "reading": {"isoforms": "all"}}, ["isoforms", "cds"]),
+        ({"fasta": "x.fa", "reading": {"id": "id"}}, ["id", "fasta"]),
+    ],
+)
+def test_new_files_that_cannot_be_read_are_one_line(files, words):
+    with pytest.raises(InputError) as caught:
+        study(predict={"new": {"dataset": "binding", "models": ["cnn"], **files}})
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["predict.new", *words]), line
+
+
+def test_new_mrnas_and_tokens_are_found():
+    new = {"dataset": "binding", "models": ["cnn"]}
+    tokens = {"header": False, "id": 2, "sequence": 1, "tokens": " ", "specifiers": "#", "separator": ";"}
+    found = study(
+        predict={
+            "a": {"gff": "x.gtf.gz", "genome": "windows", **new},
+            "b": {"genbank": "x.gb", "reading": {"isoforms": "representative"}, **new},
+            "c": {"table": "labels", "reading": tokens, **new},
+        }
+    )
+    assert [found.file_input(name) for name in "abc"] == ["x.gtf.gz", "x.gb", "results/mine/sources/labels.txt.gz"]
+    assert [found.file_format(name) for name in "abc"] == ["annotation", "genbank", None]
+    assert found.file_genome("a") == "results/mine/sources/windows.fa.gz"
+    assert not found.tracks
+
+
 def with_file(**entry):
     return study(predict={"new": {"dataset": "binding", "models": ["cnn"], **entry}})
 

@@ -60,10 +60,22 @@ rule predict_files:
             name: [f"{R}/models/{job.path}" for job in jobs] for name, jobs in STUDY.file_jobs(w.files).items()
         },
         length=lambda w: STUDY["predict"][w.files].get("length"),
+        format=lambda w: STUDY.file_format(w.files),
+        reading=lambda w: STUDY["predict"][w.files].get("reading"),
         reverse_complement=lambda w: STUDY["predict"][w.files]["reverse_complement"],
         level=lambda w: STUDY["predict"][w.files]["level"],
         shard=lambda w: [int(number) for number in w.scatteritem.split("-of-")],
-        code=code_digest("inference", "predictions", "streaming", "validation", "calibration", "conformal"),
+        code=code_digest(
+            "inference",
+            "predictions",
+            "streaming",
+            "validation",
+            "calibration",
+            "conformal",
+            "annotation",
+            "delimited",
+            "transcripts",
+        ),
     script:
         "../scripts/predict_files.py"
 

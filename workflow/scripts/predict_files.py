@@ -19,6 +19,8 @@ def main(snakemake):
             snakemake.output[0],
             genome=snakemake.input.get("genome") or None,
             length=params.length,
+            format=params.format,
+            reading=params.reading,
             reverse_complement=params.reverse_complement,
             level=params.level,
             shard=tuple(params.shard),

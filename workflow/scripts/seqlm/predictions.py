@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqlm.attribution import leave_one_out
-from seqlm.calibration import calibrate
+from seqlm.calibration import calibration_rows
 from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
 from seqlm.errors import InputError
@@ -77,14 +77,17 @@ def prediction_table(model, ids, prediction, columns=None):
     return pa.table(arrays)
 
 
-def score_dataset(model, dataset, fold, edit="mask", examples=50, part="test", replacements=None, device="auto", **_):
+def score_dataset(
+    model, dataset, fold, edit="mask", examples=50, part="test", replacements=None, class_index="predicted",
+    device="auto",
+):  # fmt: skip
     """Leave-one-out scores of some examples of a dataset, those with a motif first.
 
     Parameters
     ----------
     model, dataset : path
     fold : int
-    edit, replacements
+    edit, replacements, class_index
         As for `leave_one_out`.
     examples : int
         How many of the part's examples are scored; None for all.
@@ -97,7 +100,8 @@ def score_dataset(model, dataset, fold, edit="mask", examples=50, part="test", r
     arrays : dict of numpy.ndarray
         id, codes (n, L) base codes, scores (n, L) (averaged over other bases for "replace",
         then replaced (n, L, R) holds each), prediction (n,), and for tracks known (n, L):
-        bases whose label is not zero.
+        bases whose label is not zero. For all classes these are of the predicted one, and
+        by_class (n, L, classes) or (n, L, R, classes) holds each.
     cost : dict
     """
     data, model = load_dataset(dataset), load_model(model)
@@ -107,7 +111,9 @@ def score_dataset(model, dataset, fold, edit="mask", examples=50, part="test", r
     device = pick_device(device)
     sequences = as_read(model, chosen["sequence"])
     with CostLog("loo", device, parameters=model.num_parameters()) as cost:
-        scored = leave_one_out(model, sequences, edit, replacements, device=device, verbose=True)
+        scored = leave_one_out(
+            model, sequences, edit, replacements, class_index=class_index, device=device, verbose=True
+        )  # fmt: skip
         cost.add(samples=len(sequences), tokens=sum(map(len, scored.tokens)))
     labels = None if "target" not in chosen or data.target == "track" else chosen["target"]
     return scored.to_table(chosen["id"], labels), _arrays(scored, chosen, data.target), cost.totals()
@@ -162,9 +168,7 @@ def _calibration(data, examples, prediction):
         if not chosen.any():
             return []
         parts[part] = np.asarray(prediction)[chosen], codes[chosen].to_numpy(int)
-    temperature, table = calibrate(parts["validation"], parts["test"])
-    after = table[table["part"] == "test"].itertuples()
-    return [("validation", "temperature", temperature), *(("test", f"{r.metric}_calibrated", r.after) for r in after)]
+    return calibration_rows(parts["validation"], parts["test"])
 
 
 def _with_motif_first(examples, target, count):
@@ -175,14 +179,19 @@ def _with_motif_first(examples, target, count):
 
 
 def _arrays(scored, examples, target):
+    arrays = {"id": examples["id"].to_numpy(str)}
+    if scored.classes:
+        arrays |= {"by_class": scored.scores, "classes": np.array(scored.classes, str)}
+        scored = scored.of_predicted()
     n, width = scored.scores.shape[:2]
-    codes = base_codes(["".join(token[0] for token in tokens) for tokens in scored.tokens], length=width)
     scores = scored.scores
-    arrays = {"id": examples["id"].to_numpy(str), "codes": codes, "prediction": scored.prediction}
+    arrays["codes"] = base_codes(["".join(token[0] for token in tokens) for tokens in scored.tokens], length=width)
+    arrays["prediction"] = scored.prediction
     if scored.replacements:
-        arrays |= {"replaced": scores, "replacements": np.array(scored.replacements)}
-        own = codes[:, :, None] == base_codes([name[0] for name in scored.replacements])[:, 0]
-        edits = ~own & ~np.isnan(scores)  # a base put in its own place is no edit
+        names = np.array(scored.replacements, str)
+        arrays |= {"replaced": scores, "replacements": names}
+        # A base in its own place is no edit, and without specifiers it is the same base.
+        edits = ~scored.own & ~np.isnan(scores) & (names != "")
         with np.errstate(invalid="ignore"):
             scores = (np.where(edits, scores, 0).sum(2) / edits.sum(2)).astype(np.float32)
     arrays["scores"] = scores

@@ -14,9 +14,12 @@ import jsonschema
 import yaml
 
 from seqlm.errors import InputError
+from seqlm.loo_settings import check_loo
+from seqlm.streaming.reading import check_reading, is_spliced
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
-FILE_KINDS = ("fasta", "table", "bed", "vcf")
+FILE_KINDS = ("fasta", "table", "bed", "vcf", "gff", "genbank")
+FILE_FORMATS = {"gff": "annotation", "genbank": "genbank"}  # the others by their suffix
 TOKENIZER_OPTIONS = {
     "character": ("alphabet", "case"),
     "kmer": ("k", "overlapping"),
@@ -91,11 +94,15 @@ def check_files(config, name, files):
     if len(given) != 1:
         raise InputError(where, f"names {len(given)} files", f"give exactly one of {', '.join(FILE_KINDS)}")
     kind = given[0]
-    if kind in ("bed", "vcf") and "genome" not in files:
+    if kind in ("bed", "vcf", "gff") and "genome" not in files:
         mend = "give genome: a source or a FASTA file"
         raise InputError(where, f"a {kind.upper()} file needs the genome it refers to", mend)
-    if kind == "fasta" and "genome" in files:
-        raise InputError(where, "sequences of a FASTA file have no place in a genome", "give bed, or drop genome")
+    if kind in ("fasta", "genbank") and "genome" in files:
+        raise InputError(where, f"sequences of {kind} have no place in a genome", "give bed or gff, or drop genome")
+    if "reading" in files:
+        check_reading(where, FILE_FORMATS.get(kind, kind), files["reading"])
+        if "genome" in files and kind == "table" and is_spliced("table", files["reading"]):
+            raise InputError(where, "mRNAs of a table have no place in a genome", "give gff, or drop genome")
     if kind != "vcf" and "length" in files:
         raise InputError(where, "length is that of windows around variants", "give vcf, or drop length")
     if kind == "vcf" and "loo" in files:
@@ -161,12 +168,18 @@ class Study:
         for section in ("sources", "datasets", "tokenizers", "backbones", "models"):
             for name in config[section]:
                 if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-                    raise InputError(f"config, {section}.{name}", "the name has characters that a path cannot carry",
-                                     "use letters, digits, '.', '_' and '-' only")
+                    raise InputError(
+                        f"config, {section}.{name}",
+                        "the name has characters that a path cannot carry",
+                        "use letters, digits, '.', '_' and '-' only",
+                    )
         for name, source in config["sources"].items():
             if sum(kind in source for kind in SOURCE_KINDS) != 1:
-                raise InputError(f"config, sources.{name}", "a source is exactly one file or URL",
-                                 f"give one of: {', '.join(SOURCE_KINDS)}")
+                raise InputError(
+                    f"config, sources.{name}",
+                    "a source is exactly one file or URL",
+                    f"give one of: {', '.join(SOURCE_KINDS)}",
+                )
         for name in config["datasets"]:
             _known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
         for name in config["tokenizers"]:
@@ -199,6 +212,9 @@ class Study:
             for part in ("loo", "embeddings"):
                 chosen = run.get(part, {}).get("models", [])
                 _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
+            if run.get("loo"):
+                scored = {model: config["models"][model] for data, model in self.attributions if data == name}
+                check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
         for name, files in config["predict"].items():
             check_files(config, name, files)
 
@@ -311,6 +327,10 @@ class Study:
         """Path of the file that the entry `name` of the section predict is about."""
         files = self.config["predict"][name]
         return self.place(next(files[kind] for kind in FILE_KINDS if kind in files))
+
+    def file_format(self, name):
+        """Format of that file; None: by its suffix."""
+        return next((FILE_FORMATS[kind] for kind in FILE_FORMATS if kind in self.config["predict"][name]), None)
 
     def file_genome(self, name):
         """Path of the genome that a file refers to, or None."""

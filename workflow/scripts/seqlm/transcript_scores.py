@@ -66,7 +66,12 @@ def region_masks(tokens, near=NEAR):
 
 
 def transcripts_of(table):
-    """(id, rows) of each sequence in a table of scores: one row a token, replacements averaged, by position."""
+    """(id, rows) of each sequence in a table of scores: one row a token, by position.
+
+    Replacements are averaged; of scores of all classes those of the predicted one are taken.
+    """
+    if "class" in table:
+        table = table[table["class"] == table["pred"]]
     for name, own in table.groupby("sequence", sort=False):
         means = own.groupby("start_offset", sort=True).agg(token=("token", "first"), loo=("loo", "mean"))
         yield name, means.reset_index()

@@ -104,22 +104,41 @@ def _table(transcripts):
     return pd.DataFrame(fields, columns=["id", "sequence", "group", "chrom", "start", "end", "strand"])
 
 
-def _from_table(settings, path, target, where):
-    with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b""))
-    separator = "\t" if b"\t" in text.split(b"\n", 1)[0] else ","
+def read_transcripts(path, settings):
+    """mRNAs of a delimited file with CDS bounds: the columns of `read_mrna`, without labels.
+
+    Returns
+    -------
+    list of Transcript, dict
+        As `seqlm.transcripts.read_transcript_table`.
+    """
     columns = {key: settings[key] for key in ("sequence", "junctions", "id", "gene") if settings.get(key)}
     try:
-        raw = pd.read_csv(io.BytesIO(text), sep=separator, dtype=str, keep_default_na=False)
+        with open_bytes(path) as reader:
+            text = b"".join(iter(reader.read, b""))
+        raw = pd.read_csv(io.BytesIO(text), sep=_separator(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read as a table ({error})", "get the file again") from None
-    transcripts, counts = read_transcript_table(raw, cds=settings.get("cds", ("cds_start", "cds_end")), where=path,
-                                                one_based=settings.get("one_based", False),
-                                                problems=settings.get("problems", "drop"), **columns)  # fmt: skip
+    return read_transcript_table(raw, cds=settings.get("cds", ("cds_start", "cds_end")), where=path,
+                                 one_based=settings.get("one_based", False),
+                                 problems=settings.get("problems", "drop"), **columns)  # fmt: skip
+
+
+def _separator(text):
+    return "\t" if b"\t" in text.split(b"\n", 1)[0] else ","
+
+
+def _from_table(settings, path, target, where):
+    transcripts, counts = read_transcripts(path, settings)
+    if settings.get("isoforms") == "representative":
+        transcripts = representative(transcripts)
+        counts["representative"] = len(transcripts)
     examples = _table(transcripts)
     label = settings.get("label", CODON_ADAPTATION)
     if label == CODON_ADAPTATION:
         return examples.assign(target=codon_adaptation(transcripts)), counts, {"label": label}
+    with open_bytes(path) as reader:
+        separator = _separator(reader.read())
     labels = read_delimited(path, target=target, separator=separator, sequence=None, id=settings.get("id"), label=label)
     if not settings.get("id"):
         # Without an id column transcripts are named by their row, from 1.

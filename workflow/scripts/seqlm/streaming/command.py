@@ -1,15 +1,19 @@
 """The command lines of predict_targets.py and score_loo.py outside of the workflow."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from seqlm.errors import InputError, one_line_errors
+from seqlm.streaming.reading import READING
 from seqlm.streaming.records import FORMATS, open_records
 from seqlm.streaming.writing import CHUNK, check_output, digest, gather, stream
 
+KEYS = READING["table"]  # the most that can be said about reading
 _INPUTS = (
-    "FASTA, TSV or CSV, BED or VCF with --genome (each plain, gzip or bgzip), or parquet with a column of sequences"
+    "FASTA, TSV or CSV, GenBank; BED, VCF, GFF or GTF with --genome (each plain, gzip or bgzip); or parquet with a "
+    "column of sequences"
 )
 
 
@@ -65,21 +69,38 @@ def score_command(arguments=None):
     parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
     parser.add_argument(
         "--edit",
-        choices=("mask", "remove", "replace"),
+        choices=("mask", "remove", "replace", "replacespecifier"),
         default="mask",
-        help="a base becomes no base (mask), is deleted (remove), or becomes each other base (replace); %(default)s",
+        help="a base becomes no base (mask), is deleted (remove), or becomes each other base (replace); "
+        "replacespecifier also drops the specifiers of tokens that carry any; %(default)s",
+    )
+    parser.add_argument(
+        "--replacements",
+        type=_replacements,
+        metavar="JSON",
+        help='for replace: what is put in the place of each token, such as {"a": ["c"]}; all others when left out',
+    )
+    parser.add_argument(
+        "--class-index",
+        type=lambda text: int(text) if text.isdecimal() else text,
+        default="predicted",
+        metavar="CLASS",
+        help="for classes: whose logit is compared: predicted, all, or one by name or number from 0 (%(default)s)",
     )
     _add_input(parser, chunk=64)
     with one_line_errors():
         options = parser.parse_args(arguments)
         if not options.input:
             parser.error("--input is needed")
-        score_file(options.model, options.input, options.output, options.edit, **_settings(options))
+        score_file(
+            options.model, options.input, options.output, options.edit, replacements=options.replacements,
+            class_index=options.class_index, **_settings(options),
+        )  # fmt: skip
 
 
 def predict_file(
     models, input, output, *, genome=None, length=None, reverse_complement=False, level=0.9, chunk_size=CHUNK,
-    shard=(1, 1), device="auto", batch_size=None, columns=(), format=None,
+    shard=(1, 1), device="auto", batch_size=None, format=None, reading=None,
 ):  # fmt: skip
     """Predictions of the records of a file, see `predict_command`.
 
@@ -99,10 +120,10 @@ def predict_file(
         As for `seqlm.streaming.writing.stream`.
     device : str
     batch_size : int, optional
-    columns : dict of str to str
-        Names of the columns id and sequence.
     format : str, optional
         Of the input.
+    reading : dict, optional
+        How tables, tokens and mRNAs are read, see `seqlm.streaming.records.open_records`.
     """
     check_output(output, shard[1])
     from seqlm.streaming.predicting import Ensemble, join_tables
@@ -110,24 +131,24 @@ def predict_file(
     names = models if isinstance(models, dict) else {None: models}
     ensembles = {name: Ensemble(own, reverse_complement, device, batch_size, level) for name, own in names.items()}
     length = length or next(iter(ensembles.values())).config.length
-    source = open_records(input, genome, length, format, **dict(columns))
+    source = open_records(input, genome, length, format, **(reading or {}))
     settings = {
         "models": [[name, *map(digest, own)] for name, own in names.items()],
         "reverse_complement": reverse_complement, "length": length, "level": level,
-        "genome": digest_of_place(genome), "columns": dict(columns),
+        "genome": digest_of_place(genome), "reading": reading or {},
     }  # fmt: skip
     stream(source, lambda records: join_tables(source, ensembles, records), output, settings, chunk_size, shard)
 
 
 def score_file(
-    model, input, output, edit="mask", *, genome=None, length=None, chunk_size=64, shard=(1, 1), device="auto",
-    batch_size=None, columns=(), format=None,
+    model, input, output, edit="mask", *, replacements=None, class_index="predicted", genome=None, length=None,
+    chunk_size=64, shard=(1, 1), device="auto", batch_size=None, format=None, reading=None,
 ):  # fmt: skip
     """Leave-one-out scores of the records of a file, see `score_command` and `predict_file`."""
     check_output(output, shard[1])
     if Path(output).suffix.lower() not in (".parquet", ".csv", ".tsv"):
         raise InputError(output, "scores are a table", "write .parquet, .csv or .tsv")
-    source = open_records(input, genome, length or 2, format, **dict(columns))
+    source = open_records(input, genome, length or 2, format, **(reading or {}))
     if source.kind == "variants":
         raise InputError(input, "leave-one-out scores are of sequences, not variants", "give FASTA, BED or a table")
     import pyarrow as pa
@@ -139,12 +160,18 @@ def score_file(
 
     def make_table(records):
         sequences = ensemble.readable(0, [(r.id, r.sequence) for r in records])
-        scored = leave_one_out(ensemble.models[0], sequences, edit, device=ensemble.device, batch_size=batch_size)
+        scored = leave_one_out(
+            ensemble.models[0], sequences, edit, replacements, class_index=class_index, device=ensemble.device,
+            batch_size=batch_size,
+        )  # fmt: skip
         table = scored.to_table([r.id for r in records])
         types = {"label": "float64", "replacement": "str"}  # the same in every chunk
         return pa.Table.from_pandas(table.astype(types), preserve_index=False)
 
-    settings = {"model": digest(model), "edit": edit, "genome": digest_of_place(genome), "columns": dict(columns)}
+    settings = {
+        "model": digest(model), "edit": edit, "replacements": replacements, "class_index": class_index,
+        "genome": digest_of_place(genome), "reading": reading or {},
+    }  # fmt: skip
     stream(source, make_table, output, settings, chunk_size, shard, "leave one out")
 
 
@@ -163,13 +190,22 @@ def _shard(text):
     return int(number), int(shards)
 
 
+def _replacements(text):
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        content = None
+    lists = content.values() if isinstance(content, dict) else [content]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON of lists of tokens")
+    return content
+
+
 def _add_input(parser, chunk=CHUNK):
     parser.add_argument("--input", metavar="FILE", help=_INPUTS)
     parser.add_argument("--format", choices=FORMATS, help="format of the input; by its suffix when left out")
-    parser.add_argument("--genome", metavar="FASTA", help="genome (plain or bgzip) that BED and VCF refer to")
+    parser.add_argument("--genome", metavar="FASTA", help="genome (plain or bgzip) that BED, VCF, GFF and GTF refer to")
     parser.add_argument("--length", type=int, help="bases in the windows around variants; the model's input length")
-    parser.add_argument("--id-column", default="id", help="column of the name, in tables (%(default)s)")
-    parser.add_argument("--sequence-column", default="sequence", help="column of the sequence (%(default)s)")
     parser.add_argument(
         "--shard", type=_shard, default=(1, 1), metavar="K/N", help="only the Kth of N slices of the input, as parquet"
     )
@@ -177,6 +213,31 @@ def _add_input(parser, chunk=CHUNK):
     parser.add_argument("--batch-size", type=int, help="sequences through the network at a time; chosen when left out")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads")
+    group = parser.add_argument_group("tables", "a column is a name, or a position from 1")
+    group.add_argument("--id-column", dest="id", type=_column, metavar="COLUMN", help="of the name (id)")
+    group.add_argument("--sequence-column", dest="sequence", type=_column, metavar="COLUMN", help="of the sequence")
+    group.add_argument("--no-header", dest="header", action="store_const", const=False, help="line 1 is an example too")
+    group.add_argument("--separator", metavar="C", help="between columns; a tab, or a comma, when left out")
+    group.add_argument("--tokens", metavar="C", help="between the tokens of a sequence; plain bases when left out")
+    group.add_argument("--specifiers", metavar="C", help="between a token and its numbers, such as '#' in a#2.5#0.2")
+    group = parser.add_argument_group("mRNAs", "out of GFF or GTF with --genome, GenBank, or a table with --cds")
+    group.add_argument("--cds", nargs=2, metavar="COLUMN", help="first base of the CDS, and the base after its last")
+    group.add_argument("--junctions", metavar="COLUMN", help="of exon junctions, joined by commas")
+    group.add_argument(
+        "--one-based",
+        action="store_const",
+        const=True,
+        help="positions count from 1, and the CDS ends at its last base",
+    )
+    group.add_argument("--gene", metavar="COLUMN", help="of the gene, for --isoforms representative")
+    group.add_argument("--isoforms", choices=("all", "representative"), help="all, or one a gene (all)")
+    group.add_argument(
+        "--problems", choices=("drop", "error"), help="what annotation that contradicts itself is (drop)"
+    )
+
+
+def _column(text):
+    return int(text) if text.isdecimal() else text
 
 
 def _settings(options):
@@ -191,6 +252,6 @@ def _settings(options):
         "shard": options.shard,
         "device": options.device,
         "batch_size": options.batch_size,
-        "columns": {"id": options.id_column, "sequence": options.sequence_column},
         "format": options.format,
+        "reading": {key: value for key in KEYS if (value := getattr(options, key)) is not None},
     }

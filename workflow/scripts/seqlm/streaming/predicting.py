@@ -14,6 +14,7 @@ from seqlm.models.bundle import load_model
 from seqlm.predictions import PREDICTION_TYPES, prediction_table
 from seqlm.runtime import pick_device
 from seqlm.sequences import clean, reverse_complement
+from seqlm.streaming.transcripts import check_tokens
 from seqlm.tokenization.atomic import as_read
 from seqlm.validation import read_folds
 
@@ -204,14 +205,14 @@ def _array(values, target):
 
 
 def _reads_tokens(model):
-    return hasattr(model, "layout") or as_read(model, ["a c"]) == ["a c"]
+    return as_read(model, ["a c"]) == ["a c"]
 
 
 def _readable(model, records):
     """Sequences as a model reads them: bases cleaned, none longer than the model takes."""
     sequences = as_read(model, [sequence for _, sequence in records])
     if _reads_tokens(model):
-        return sequences
+        return [check_tokens(model, name, text) for (name, _), text in zip(records, sequences, strict=True)]
     return [check_sequence(model, name, text) for (name, _), text in zip(records, sequences, strict=True)]
 
 
@@ -230,7 +231,7 @@ def check_sequence(model, name, sequence):
     if counts["illegal"]:
         shown = next(letter for letter in sequence if clean(letter)[1]["illegal"])
         raise InputError(where, f"{shown!r} is not a nucleotide code", "give DNA or RNA sequences")
-    most = getattr(model.config, "length", None)
+    most = None if hasattr(model, "layout") else getattr(model.config, "length", None)  # a layout says how to cut
     if most and len(letters) > most:
         raise InputError(where, f"has {len(letters)} bases, the model reads {most}", "cut it into windows")
     return letters

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from seqlm.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
+from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
+from seqlm.streaming.transcripts import tokens_of, transcripts_of
 
 FORMATS = {
     "fasta": (".fa", ".fasta", ".fna", ".ffn", ".fas"),
@@ -16,6 +18,8 @@ FORMATS = {
     "vcf": (".vcf",),
     "table": (".tsv", ".csv", ".txt"),
     "parquet": (".parquet",),
+    "annotation": (".gff", ".gff3", ".gtf"),
+    "genbank": (".gb", ".gbk", ".gbff", ".genbank"),
 }
 PACKED = (".gz", ".bgz")
 PLACES = ("chrom", "start", "end")
@@ -83,22 +87,24 @@ class Source:
             yield chunk
 
 
-def open_records(path, genome=None, length=None, format=None, id="id", sequence="sequence"):
+def open_records(path, genome=None, length=None, format=None, **reading):
     """Open an input file and count its records.
 
     Parameters
     ----------
     path : path
-        FASTA, BED, VCF, TSV or CSV (each plain, gzip or bgzip), or parquet.
+        FASTA, BED, VCF, GFF or GTF, GenBank, TSV or CSV (each plain, gzip or bgzip), or parquet.
     genome : path, optional
-        FASTA (plain or bgzip) that BED and VCF refer to.
+        FASTA (plain or bgzip) that BED, VCF, GFF and GTF refer to.
     length : int, optional
         Bases in the windows around variants.
     format : str, optional
         One of `FORMATS`; by the file's suffix when left out.
-    id, sequence : str
-        Columns of a table or parquet file. Rows are numbered from 1 where there is no column `id`. The columns chrom,
-        start, end and strand, where they are there, say where a sequence comes from.
+    id, sequence : str, optional
+        Columns of a table or parquet file, "id" and "sequence" when left out. Rows are numbered from 1 where there is
+        no column `id`. The columns chrom, start, end and strand, where they are there, say where a sequence comes from.
+    **reading
+        Further keys of `seqlm.streaming.reading.READING`: how tokens or mRNAs are read, as under `datasets:`.
 
     Returns
     -------
@@ -113,13 +119,18 @@ def open_records(path, genome=None, length=None, format=None, id="id", sequence=
     if not path.exists():
         raise InputError(path, "there is no such file", "check the path")
     format = format or _format_of(path)
+    check_reading(path, format, reading)
     if format in ("bed", "vcf"):
         if genome is None:
             raise InputError(path, f"a {format.upper()} file needs the genome it refers to", "give it with --genome")
         genome = Genome(genome)
         return (_open_bed if format == "bed" else _open_vcf)(path, genome, length)
+    if is_spliced(format, reading):
+        return _open_transcripts(path, format, genome, reading)
+    if is_delimited(format, reading):
+        return _open_tokens(path, reading)
     sizes = None if genome is None else Genome(genome).lengths
-    opened = {"fasta": _open_fasta, "table": _open_table, "parquet": _open_parquet}[format](path, id, sequence)
+    opened = {"fasta": _open_fasta, "table": _open_table, "parquet": _open_parquet}[format](path, **reading)
     opened.sizes = sizes
     return opened
 
@@ -146,7 +157,7 @@ def _identity(row):
 # FASTA ---------------------------------------------------------------------------------------------------------------
 
 
-def _open_fasta(path, *_):
+def _open_fasta(path):
     total = _count_headers(path)
     next(read_fasta(path, check=False))  # what is no FASTA at all is told before anything is loaded
 
@@ -201,7 +212,7 @@ def _check_chrom(chrom, genome, where):
         raise InputError(where, f"the genome has no record {chrom!r}", f"its records are: {shown}")
 
 
-def _open_table(path, id, sequence):
+def _open_table(path, id="id", sequence="sequence"):
     name = path.name.removesuffix(".gz").removesuffix(".bgz")
     separator = "," if name.endswith(".csv") else "\t"
     csv.field_size_limit(2**31 - 1)
@@ -233,7 +244,7 @@ def _check_columns(path, columns, sequence):
         raise InputError(path, f"has no column {sequence!r}", f"its columns are {there_are}; see --sequence-column")
 
 
-def _open_parquet(path, id, sequence):
+def _open_parquet(path, id="id", sequence="sequence"):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -259,6 +270,19 @@ def _open_parquet(path, id, sequence):
                 yield Record(name, row[sequence], **place)
 
     return _some(Source(path, "sequences", places, file.metadata.num_rows, rows, _identity))
+
+
+# tokens and mRNAs ---------------------------------------------------------------------------------------------------
+
+
+def _open_tokens(path, reading):
+    rows = tokens_of(path, reading)
+    return _some(Source(path, "sequences", False, len(rows), lambda: iter(rows), lambda row: Record(*row)))
+
+
+def _open_transcripts(path, format, genome, reading):
+    rows = transcripts_of(path, format, genome, reading)
+    return Source(path, "sequences", False, len(rows), lambda: iter(rows), lambda row: Record(row.id, row.tokens()))
 
 
 # genome --------------------------------------------------------------------------------------------------------------

@@ -205,6 +205,10 @@ class AtomicLayout:
                 row[: len(codes)] = codes
         return X
 
+    def knows(self, sequence):
+        """Whether any token of a sequence is in the vocabulary."""
+        return any(self.bare(token) in self._index for token in self.split(sequence))
+
     def unknown(self, sequences):
         """Number of tokens outside the vocabulary in `sequences`."""
         return sum(int((self.codes(self.split(s))[0] >= self.size).sum()) for s in sequences)
@@ -335,10 +339,12 @@ def bases_of(sequence, separator=" ", specifier_separator="#"):
 def as_read(model, sequences):
     """Sequences in the form in which a model reads them.
 
-    Models with a layout, or with an atomic tokenizer, read tokens; all others read the plain bases of them.
+    Models with a layout, or with an atomic tokenizer, read tokens; all others, and layouts of bases, read the plain
+    bases of them.
     """
     tokenizer = getattr(model, "tokenizer", None)
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
-    if hasattr(model, "layout") or kind == "atomic":
+    layout = getattr(model, "layout", None)
+    if kind == "atomic" or layout is not None and layout.encoding != "bases":
         return list(sequences)
     return [bases_of(sequence) if " " in sequence else sequence for sequence in sequences]
