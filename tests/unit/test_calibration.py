@@ -6,9 +6,10 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from seqlm.calibration import calibrate, fit_temperature, log_loss, rescale
+from seqlm.calibration import calibration_rows, fit_temperature, log_loss, rescale
 from seqlm.confidence import confidence
 from seqlm.datasets import write_dataset, write_folds
+from seqlm.metrics import expected_calibration_error
 from seqlm.models.bundle import save_bundle
 from seqlm.models.kmer import fit_kmer
 from seqlm.predictions import predict_dataset
@@ -33,10 +34,11 @@ def test_finds_the_temperature(overconfident):
 
 def test_better_on_data_it_was_not_fitted_on(overconfident):
     p, _, y = overconfident
-    temperature, table = calibrate((p[:4000], y[:4000]), (p[4000:], y[4000:]))
-    test = table[table["part"] == "test"].set_index("metric")
-    assert test.loc["ece", "before"] > 0.15 and test.loc["ece", "after"] < 0.03
-    assert test.loc["log_loss", "after"] < test.loc["log_loss", "before"]
+    rows = calibration_rows((p[:4000], y[:4000]), (p[4000:], y[4000:]))
+    value = {(part, metric): value for part, metric, value in rows}
+    temperature = value["validation", "temperature"]
+    assert expected_calibration_error(y[4000:], p[4000:]) > 0.15 and value["test", "ece_calibrated"] < 0.03
+    assert value["test", "log_loss_calibrated"] < log_loss(p[4000:], y[4000:])
     assert (rescale(p, temperature).argmax(1) == p.argmax(1)).all()
 
 

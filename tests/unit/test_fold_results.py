@@ -13,6 +13,7 @@ from seqlm.attribution.result import LeaveOneOut
 from seqlm.ensemble import combine, fit_weights, part_metrics
 from seqlm.errors import InputError
 from seqlm.fold_results import (
+    NO_HISTORY,
     motif_arrays,
     rank_deltas,
     scores_by_base,
@@ -67,10 +68,18 @@ def test_files_of_a_fold(tmp_path):
 
 def test_files_of_a_fold_with_classes(tmp_path):
     examples = pd.DataFrame({"id": ["a", "d"], "target": ["x", "y"]})
-    write_fold_results(tmp_path, examples, *fold([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]]), classes=["x", "y"])
+    write_fold_results(tmp_path, examples, *fold([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]]), "class", ["x", "y"])
     table = pd.read_csv(tmp_path / "test_predictions.csv")
     assert table.values.tolist() == [["a", "x", "y", 0.25, 0.75], ["d", "y", "x", 0.75, 0.25]]
     assert not (tmp_path / "rank_deltas.csv").exists()
+
+
+def test_tracks_and_ensembles_leave_their_metrics(tmp_path):
+    examples = pd.DataFrame({"id": ["a", "d"], "target": [[1.0, 0.0], [2.0]]})
+    predictions, metrics, *_ = fold([[0.5, 1.0], [7.0], [0.25]])
+    write_fold_results(tmp_path, examples, predictions, metrics, NO_HISTORY, {}, "track")
+    assert not list(tmp_path.glob("*.csv"))
+    assert json.loads((tmp_path / "all_results.json").read_text()) == {"eval_r2": 0.5, "test_r2": 0.25}
 
 
 def test_motif_arrays_of_masking(tmp_path):
@@ -147,6 +156,22 @@ def test_metrics_by_part():
     metrics = part_metrics(table, pd.Series([2.0, 4, 6, 1, 2, np.nan], index=ids), "scalar")
     r = metrics[metrics["metric"] == "pearson"].set_index("part")["value"]
     assert r.to_dict() == pytest.approx({"validation": 1.0, "test": -1.0})
+
+
+def test_an_ensemble_of_classifiers_is_calibrated_too():
+    rng = np.random.default_rng(0)
+    ids, part = [str(i) for i in range(400)], ["validation"] * 200 + ["test"] * 200
+    right = rng.random(400) < 0.7
+    labels = pd.Series(rng.choice(["a", "b"], 400), index=ids)
+    sure = [[0.99, 0.01] if (label == "a") == hit else [0.01, 0.99] for label, hit in zip(labels, right, strict=True)]
+    value = part_metrics(pd.DataFrame({"id": ids, "part": part, "prediction": sure}), labels, "class", ["a", "b"])
+    value = value.set_index(["part", "metric"])["value"]
+    # 70% are right: the temperature that makes 0.99 into 0.7.
+    share = right[:200].mean()
+    expected = np.log(99) / np.log(share / (1 - share))
+    assert value["validation", "temperature"] == pytest.approx(expected, rel=1e-3)
+    assert value["test", "ece_calibrated"] == pytest.approx(abs(right[200:].mean() - share), abs=1e-3)
+    assert value["test", "ece"] == pytest.approx(0.99 - right[200:].mean(), abs=1e-6)
 
 
 def test_what_an_ensemble_refuses():

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seqlm.class_tables import class_tables
 from seqlm.errors import InputError
 from seqlm.figures import performance
 from seqlm.report import FAMILIES, LARGEST_SVG, SECTIONS, data_uri, render_report, rst_to_html
@@ -63,6 +64,23 @@ def render(study, **changes):
     }  # fmt: skip
     render_report(output, **{**given, **changes})
     return output.read_text()
+
+
+def test_classifiers_are_told_class_by_class_and_before_and_after_scaling(study):
+    data = made_up.dataset_tables(np.random.default_rng(1), "class", dataset="insects")
+    metrics = data["metrics"]
+    rows = [("validation", "temperature", 1.25), ("test", "ece_calibrated", 0.0625)]
+    extra = [[*key, *row] for key in {tuple(r) for r in metrics.iloc[:, :4].to_numpy()} for row in rows]
+    metrics = pd.concat([metrics, pd.DataFrame(extra, columns=metrics.columns)], ignore_index=True)
+    by_class, cells = class_tables({"insects": data["arrays"]})
+    changed = {"metrics": metrics, "classes": by_class, "confusion": cells}
+    text = render(study, tables=study["tables"] | changed)
+    part = text[text.index("Class by class") : text.index("Temperature scaling")]
+    assert all(f"<td>{name}</td>" in part for name in ("ant", "bee", "cow"))
+    assert f'data-v="{float(by_class["precision"][0])!r}"' in part
+    after = text[text.index("Temperature scaling") : text.index('id="tables"')]
+    assert "1.250" in after and "0.062" in after and "ECE after scaling" in after
+    assert "Temperature scaling" not in render(study)
 
 
 def test_report_is_one_well_formed_file_that_asks_for_nothing(study):

@@ -9,6 +9,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from seqlm import tables
+from seqlm.calibration import fit_temperature, rescale
+from seqlm.class_tables import class_tables
 from seqlm.errors import InputError
 from seqlm.figure_arrays import loo_examples, prediction_arrays
 from seqlm.verdict import model_kinds
@@ -201,3 +203,37 @@ def test_arrays_of_tested_examples_are_means_over_seeds(target):
         ]
         assert len(seeds) == 2
         np.testing.assert_allclose(arrays["prediction"][1, i], np.mean(seeds, axis=0), rtol=1e-5)
+
+
+def test_class_tables_equal_scikit_learn():
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    rng = np.random.default_rng(0)
+    names = ["ant", "bee", "cow"]
+    observed, prediction = rng.integers(0, 3, 200), rng.dirichlet(np.ones(3), (2, 200))
+    arrays = {"target": "class", "classes": names, "models": ["x", "y"], "observed": observed, "prediction": prediction}
+    by_class, cells = class_tables({"d": arrays, "other": {"target": "track"}})
+    for model, own in zip("xy", prediction, strict=True):
+        expected = precision_recall_fscore_support(observed, own.argmax(1))
+        found = by_class[by_class["model"] == model]
+        assert found["class"].tolist() == names
+        for column, values in zip(("precision", "recall", "f1", "observed"), expected, strict=True):
+            np.testing.assert_allclose(found[column], values)
+        counts = cells[cells["model"] == model].pivot(index="observed", columns="predicted", values="count")
+        np.testing.assert_array_equal(counts.loc[names, names], confusion_matrix(observed, own.argmax(1)))
+    assert set(by_class["dataset"]) == {"d"}
+    assert cells.groupby(["model", "observed"])["share"].sum().tolist() == pytest.approx([1] * 6)
+
+
+def test_calibrated_arrays_use_the_validation_part_alone():
+    rng = np.random.default_rng(0)
+    examples = pd.DataFrame({"id": [f"x{i}" for i in range(120)], "target": rng.choice(["ant", "bee"], 120)})
+    folds = examples[["id"]].assign(fold=0, part=["validation"] * 60 + ["test"] * 60)
+    p = rng.dirichlet([0.2, 0.2], 120)
+    frame = folds.assign(prediction=list(p))
+    arrays = prediction_arrays(examples, folds, [("m", 0, 1, frame)], "class", ["ant", "bee"])
+    temperature = fit_temperature(p[:60], (examples["target"] == "bee").to_numpy(int)[:60])
+    np.testing.assert_allclose(arrays["calibrated"][0], rescale(p[60:], temperature), rtol=1e-5)
+    np.testing.assert_allclose(arrays["prediction"][0], p[60:], rtol=1e-5)
+    without = prediction_arrays(examples, folds, [("m", 0, 1, frame[60:])], "class", ["ant", "bee"])
+    np.testing.assert_allclose(without["calibrated"][0], p[60:], rtol=1e-5)

@@ -45,7 +45,7 @@ def paths(names, pattern):
     return [pattern.format(name) for name in names]
 
 
-TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo"]
+TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo", "classes", "confusion"]
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)

@@ -35,6 +35,7 @@ rule collect_metrics:
         loo=[f"{R}/attributions/{dataset}/{model}.npz" for dataset, model in STUDY.attributions],
         intervals=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/intervals.tsv"),
         comparisons=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/comparisons.tsv"),
+        arrays=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/tested.npz"),
         examples=paths(STUDY["runs"], f"{R}/datasets/{{}}/examples.parquet"),
         folds=paths(STUDY["runs"], f"{R}/datasets/{{}}/folds.tsv"),
     output:
@@ -50,6 +51,6 @@ rule collect_metrics:
     params:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
-        code=code_digest("tables", "figure_arrays"),
+        code=code_digest("tables", "class_tables", "figure_arrays"),
     script:
         "../scripts/collect_metrics.py"

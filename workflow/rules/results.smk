@@ -27,29 +27,29 @@ rule combine_predictions:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         weights=lambda w: STUDY.model(w.model).get("weights", "validation"),
-        code=code_digest("ensemble", "metrics"),
+        code=code_digest("ensemble", "metrics", "calibration"),
     script:
         "../scripts/combine_predictions.py"
 
 
 rule write_fold_results:
     input:
-        model=f"{R}/models/{JOB}",
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
         folds=f"{R}/datasets/{{dataset}}/folds.tsv",
-        predictions=f"{R}/predictions/{JOB}.parquet",
-        metrics=f"{R}/predictions/{JOB}.metrics.tsv",
+        models=lambda w: [f"{R}/models/{job.path}" for job in STUDY.trained_jobs if job.dataset == w.dataset],
+        predictions=lambda w: [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs_of(w.dataset)],
+        metrics=lambda w: [f"{R}/predictions/{job.path}.metrics.tsv" for job in STUDY.jobs_of(w.dataset)],
     output:
-        folder=directory(f"{R}/fold_results/{JOB}"),
+        folder=directory(f"{R}/fold_results/{{dataset}}"),
     log:
-        f"{LOGS}/fold_results/{JOB}.log",
+        f"{LOGS}/fold_results/{{dataset}}.log",
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=4000,
+        runtime=30,
     params:
-        fold=lambda w: int(w.fold),
+        jobs=lambda w: [(job.model, job.fold, job.seed) for job in STUDY.jobs_of(w.dataset)],
         code=code_digest("fold_results"),
     script:
         "../scripts/write_fold_results.py"
@@ -57,19 +57,20 @@ rule write_fold_results:
 
 rule export_scores:
     input:
-        table=f"{R}/attributions/{{dataset}}/{{model}}.parquet",
-        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        tables=lambda w: [f"{R}/attributions/{d}/{m}.parquet" for d, m in STUDY.attributions if d == w.dataset],
+        arrays=lambda w: [f"{R}/attributions/{d}/{m}.npz" for d, m in STUDY.attributions if d == w.dataset],
     output:
-        folder=directory(f"{R}/attributions/{{dataset}}/{{model}}.export"),
+        folder=directory(f"{R}/attributions/{{dataset}}/export"),
     log:
-        f"{LOGS}/attributions/{{dataset}}/{{model}}.export.log",
+        f"{LOGS}/attributions/{{dataset}}.export.log",
     conda:
         "../../envs/train.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_digest("fold_results"),
+        models=lambda w: [m for d, m in STUDY.attributions if d == w.dataset],
+        code=code_digest("fold_results", "transcript_scores"),
     script:
         "../scripts/export_scores.py"
 

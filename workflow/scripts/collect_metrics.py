@@ -1,13 +1,14 @@
 """Collect the tidy tables of a study from the files of its jobs, and check that the full grid is there exactly once.
 
 Reads the folders of models and backbones (history.tsv, cost.json, bits_per_base.json), metrics and costs of
-predictions, leave-one-out arrays, comparisons and datasets. Writes the tables, and arrays of the windows that the
-leave-one-out figures draw.
+predictions, leave-one-out arrays, comparisons with their arrays of test examples, and datasets. Writes the tables, and
+arrays of the windows that the leave-one-out figures draw.
 """
 
 from pathlib import Path
 
 from seqlm import tables
+from seqlm.class_tables import class_tables
 from seqlm.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
 from seqlm.errors import one_line_errors
 from seqlm.figure_arrays import loo_examples
@@ -27,6 +28,9 @@ def main(snakemake):
         tables.write_table(tables.join_tables(given.comparisons, ["dataset", *PAIR_COLUMNS]), out.comparisons)
         tables.write_table(tables.collect_data(given.examples), out.data)
         tables.write_table(tables.collect_loo(given.get("loo", [])), out.loo)
+        arrays = {Path(path).parent.name: tables.read_arrays(path) for path in given.get("arrays", [])}
+        for table, path in zip(class_tables(arrays), (out.classes, out.confusion), strict=True):
+            tables.write_table(table, path)
         tables.write_arrays(loo_examples(given.get("loo", [])), out.loo_examples)
 
 

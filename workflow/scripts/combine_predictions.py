@@ -5,8 +5,10 @@ Reads the members' predictions and the dataset; writes predictions, metrics and 
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
+from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
 from seqlm.ensemble import combine, part_metrics
 from seqlm.errors import one_line_errors
@@ -30,7 +32,9 @@ def main(snakemake):
     arrays = {"id": pa.array(table["id"]), "part": pa.array(table["part"])}
     arrays["prediction"] = pa.array(table["prediction"].tolist(), PREDICTION_TYPES[data.target])
     if data.target == "class":
-        arrays["label"] = pa.array([data.classes[row.argmax()] for row in table["prediction"]])
+        sure = confidence(np.stack(table["prediction"]), data.classes)
+        arrays["label"] = pa.array(sure.pop("predicted"), pa.string())
+        arrays |= {name: pa.array(column, pa.float32()) for name, column in sure.items()}
     write_parquet(pa.table(arrays), out.predictions)
     write_table(metrics, out.metrics)
     write_json({**cost.totals(), "weights": weight.tolist()}, out.cost)

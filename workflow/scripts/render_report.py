@@ -4,7 +4,7 @@ from seqlm.errors import one_line_errors
 from seqlm.report import render_report
 from seqlm.tables import read_json, read_table
 
-TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data")
+TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data", "classes", "confusion")
 
 
 def main(snakemake):

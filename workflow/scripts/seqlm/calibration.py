@@ -5,7 +5,6 @@ overconfidence, therefore functions here take the two parts apart.
 """
 
 import numpy as np
-import pandas as pd
 
 from seqlm.metrics import expected_calibration_error
 
@@ -47,8 +46,8 @@ def log_loss(probabilities, y):
     return float(-np.log(np.clip(p, _SMALLEST, 1)).mean())
 
 
-def calibrate(validation, test, bins=15):
-    """Fit on one part, judge on the other.
+def calibration_rows(validation, test, bins=15):
+    """Fit on one part, judge on the other, as rows of a table of metrics.
 
     Parameters
     ----------
@@ -59,14 +58,13 @@ def calibrate(validation, test, bins=15):
 
     Returns
     -------
-    temperature : float
-    table : pandas.DataFrame
-        Columns part, metric (``ece``, ``log_loss``), before, after.
+    list of (part, metric, value)
+        ``temperature`` of validation; ``ece_calibrated`` and ``log_loss_calibrated`` of test.
     """
     temperature = fit_temperature(*validation)
-    measures = {"ece": lambda p, y: expected_calibration_error(y, p, bins), "log_loss": log_loss}
-    rows = []
-    for part, (p, y) in (("validation", validation), ("test", test)):
-        after = rescale(p, temperature)
-        rows += [(part, name, measure(np.asarray(p), y), measure(after, y)) for name, measure in measures.items()]
-    return temperature, pd.DataFrame(rows, columns=["part", "metric", "before", "after"])
+    after, y = rescale(test[0], temperature), test[1]
+    return [
+        ("validation", "temperature", temperature),
+        ("test", "ece_calibrated", expected_calibration_error(y, after, bins)),
+        ("test", "log_loss_calibrated", log_loss(after, y)),
+    ]

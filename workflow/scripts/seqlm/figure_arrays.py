@@ -5,6 +5,7 @@ They are picked evenly over the test part, never by how good they look.
 
 import numpy as np
 
+from seqlm.calibration import fit_temperature, rescale
 from seqlm.errors import InputError
 from seqlm.metrics import class_codes
 from seqlm.tables import place_of, read_scores
@@ -24,10 +25,12 @@ def prediction_arrays(examples, folds, predictions, target, classes=None, n=3):
     -------
     dict of arrays
         target, id (k,), models (m,), and: track: observed (k, L) padded with nan, prediction (m, k, L); scalar:
-        observed (k,), prediction (m, k); class: classes (c,), observed (k,) codes, prediction (m, k, c).
+        observed (k,), prediction (m, k); class: classes (c,), observed (k,) codes, prediction (m, k, c), and calibrated
+        (m, k, c): the same at the temperature fitted on each prediction's validation part.
     """
     tested = folds[folds["part"] == "test"].sort_values("fold", kind="stable").drop_duplicates("id")
-    examples = examples.drop_duplicates("id").set_index("id").loc[tested["id"]]
+    examples = examples.drop_duplicates("id").set_index("id")
+    labels, examples = examples["target"], examples.loc[tested["id"]]
     examples = examples[examples["target"].notna()]
     if target == "track":
         examples = examples.iloc[_pick_windows(examples["target"], n)]
@@ -38,24 +41,28 @@ def prediction_arrays(examples, folds, predictions, target, classes=None, n=3):
         "scalar": (len(examples),),
         "class": (len(examples), len(classes or ())),
     }[target]
-    sums, counts = {}, {}
+    sums, counts, calibrated = {}, {}, {}
     for model, fold, _, frame in predictions:
         own = np.flatnonzero((fold_of == fold).to_numpy())
         values = frame.drop_duplicates("id", keep="last").set_index("id")["prediction"].loc[examples.index[own]]
         total = sums.setdefault(model, np.zeros(shape))
-        total[own] += _block(values, length)
+        block = _block(values, length)
+        total[own] += block
+        if target == "class":
+            temperature = _temperature(frame, labels, classes)
+            calibrated.setdefault(model, np.zeros(shape))[own] += rescale(block, temperature) if len(own) else 0
         counts.setdefault(model, np.zeros(len(examples)))[own] += 1
     models = list(sums)
-    mean = (
-        np.stack([sums[m] / counts[m].reshape(-1, *[1] * (len(shape) - 1)) for m in models])
-        if models
-        else np.zeros((0, *shape))
-    )
+
+    def mean(sums):
+        means = [sums[model] / counts[model].reshape(-1, *[1] * (len(shape) - 1)) for model in models]
+        return np.stack(means).astype(np.float32) if models else np.zeros((0, *shape), np.float32)
+
     arrays = {
         "target": np.array(target),
         "id": examples.index.to_numpy(str),
         "models": np.array(models, str),
-        "prediction": mean.astype(np.float32),
+        "prediction": mean(sums),
     }
     if target == "track":
         arrays["observed"] = _block(examples["target"], length).astype(np.float32)
@@ -63,7 +70,17 @@ def prediction_arrays(examples, folds, predictions, target, classes=None, n=3):
         arrays["observed"] = examples["target"].to_numpy(float)
     else:
         arrays["observed"], arrays["classes"] = class_codes(examples["target"], classes)[0], np.array(classes, str)
+        arrays["calibrated"] = mean(calibrated)
     return arrays
+
+
+def _temperature(frame, labels, classes):
+    """The temperature that a prediction table's validation part asks for; 1 where it has none."""
+    own = frame[frame["part"] == "validation"] if "part" in frame else frame[:0]
+    codes, labelled = class_codes(labels.reindex(own["id"]), classes)
+    if not labelled.any():
+        return 1.0
+    return fit_temperature(np.stack(own["prediction"])[labelled], codes[labelled])
 
 
 def _pick_windows(tracks, n):

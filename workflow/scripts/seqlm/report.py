@@ -64,7 +64,8 @@ def render_report(output, config, tables, figures, template, captions=(), summar
     config : dict
         The study's config, defaults filled in.
     tables : dict of DataFrame
-        metrics, intervals, comparisons, costs, language, loo, data; empty ones leave their section out.
+        metrics, intervals, comparisons, costs, language, loo, data, classes, confusion; empty ones leave their section
+        out.
     figures : list of path
         PNGs, named ``<family>[-<subject>].png``; an SVG beside one is embedded in its place when small enough.
     template : path
@@ -101,10 +102,13 @@ def render_report(output, config, tables, figures, template, captions=(), summar
         "language": _language_table(tables["language"]),
         "totals": _totals_table(totals),
         "loo": _loo_table(tables["loo"]),
+        "calibration": _calibration_table(tables["metrics"]),
+        "classes": _classes_table(tables.get("classes")),
         "tables": _all_tables(tables),
         "provenance": provenance(config, tables["costs"]),
         "config": _yaml(config),
         "files": _files(config),
+        "maps": [name for name, run in (config.get("runs") or {}).items() if (run or {}).get("embeddings")],
     }
     content["sections"] = {key: title for key, title in SECTIONS.items() if _has(key, content)}
     page = environment.get_template(Path(template).name).render(content)
@@ -113,7 +117,7 @@ def render_report(output, config, tables, figures, template, captions=(), summar
 
 
 def _has(section, content):
-    tables = {"data": "data", "language": "language", "costs": "totals", "loo": "loo"}
+    tables = {"data": "data", "language": "language", "performance": "classes", "costs": "totals", "loo": "loo"}
     always = section in ("verdict", "tables", "provenance")
     return always or bool(content["figures"].get(section)) or bool(content.get(tables.get(section)))
 
@@ -279,6 +283,25 @@ def _loo_table(loo):
     return _html(table[kept].rename(columns=names))
 
 
+def _calibration_table(metrics):
+    """What temperature scaling does to each classifier: means over folds and seeds."""
+    names = {
+        "temperature": "temperature", "ece": "ECE", "ece_calibrated": "ECE after scaling", "log_loss": "log loss",
+        "log_loss_calibrated": "log loss after scaling",
+    }  # fmt: skip
+    fitted = metrics[metrics["metric"] == "temperature"]
+    own = pd.concat([fitted, metrics[(metrics["part"] == "test") & metrics["metric"].isin(names)]])
+    own = own[own["dataset"].isin(fitted["dataset"])]
+    if not len(own):
+        return None
+    table = own.groupby(["dataset", "model", "metric"], sort=False)["value"].mean().unstack()
+    return _html(table[[name for name in names if name in table]].rename(columns=names).reset_index())
+
+
+def _classes_table(classes):
+    return None if classes is None else _html(classes)
+
+
 def _all_tables(tables):
     """(heading, file, HTML) of the tables that a reader may want to sort."""
     metrics = tables["metrics"]
@@ -292,6 +315,8 @@ def _all_tables(tables):
         ("Metrics with intervals", "tables/intervals.tsv", _html(intervals)),
         ("Comparisons", "tables/comparisons.tsv", _html(tables["comparisons"])),
     ]  # fmt: skip
+    if "confusion" in tables:
+        out.append(("Confusion of classes", "tables/confusion.tsv", _html(tables["confusion"])))
     costs = tables["costs"]
     if len(costs):
         mean = costs.groupby(["dataset", "model", "stage", "quantity", "unit"], sort=False, dropna=False)[
@@ -391,4 +416,6 @@ def _files(config):
         out.append(("backbones/", "pretrained language models, loadable with transformers"))
     if any((run or {}).get("loo") for run in (config.get("runs") or {}).values()):
         out.append(("attributions/", "leave-one-out scores of every base"))
+    if any((run or {}).get("embeddings") for run in (config.get("runs") or {}).values()):
+        out.append(("embeddings/", "embeddings (npz) and maps of them to look at dot by dot"))
     return out

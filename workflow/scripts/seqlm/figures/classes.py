@@ -2,15 +2,10 @@
 
 import numpy as np
 
+from seqlm.class_tables import confusion
 from seqlm.errors import InputError
 from seqlm.figures.style import FAINT, drawing, looks, ordered, short
 from seqlm.metrics import expected_calibration_error, reliability
-
-
-def confusion(observed, called, n_classes):
-    """Counts (observed, called) of two arrays of class codes: int array (n_classes, n_classes)."""
-    cell = np.asarray(observed, int) * n_classes + np.asarray(called, int)
-    return np.bincount(cell, minlength=n_classes * n_classes).reshape(n_classes, n_classes)
 
 
 def _checked(examples, what):
@@ -66,33 +61,36 @@ def _matrix(axes, values, shades, write):
 def draw_reliability(examples, outputs, dataset, names=None, bins=10):
     """Confidence against accuracy with expected calibration error (15 bins), and how often each confidence occurs.
 
+    As predicted on the left, after temperature scaling on the right.
+
     Parameters
     ----------
     examples : dict of arrays
-        As for `draw_confusion`.
+        As for `draw_confusion`, and calibrated (m, n, c) where there are scaled probabilities too.
     """
     found = _checked(examples, f"reliability of {dataset}")
     drawn, observed = ordered(found, names), np.asarray(examples["observed"], int)
+    kinds = {"prediction": "as predicted", "calibrated": "after temperature scaling"}
+    kinds = {key: title for key, title in kinds.items() if key in examples}
     look = looks(names or drawn)
-    with drawing(outputs, 8.5, 7.2) as figure:
-        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1.5)
-        for name in drawn:
-            probabilities = examples["prediction"][found.index(name)]
-            confidence, accuracy, share = reliability(observed, probabilities, bins)
-            filled, colour = share > 0, look[name]["color"]
-            label = f"{name}: ECE {expected_calibration_error(observed, probabilities):.3f}"
-            axes.plot(
-                confidence[filled],
-                accuracy[filled],
-                marker=look[name]["marker"],
-                markersize=7,
-                color=colour,
-                label=label,
-            )
-            below.step(
-                np.linspace(0, 1, bins + 1), np.append(share, share[-1]), where="post", color=colour, linewidth=1.8
-            )
-        axes.set(ylabel="accuracy", title=f"{dataset}: are probabilities what they say?", ylim=(-0.02, 1.02))
-        below.set(xlabel="confidence (highest probability)", ylabel="share", xlim=(0, 1), ylim=(0, None))
-        axes.legend(loc="upper left")
+    with drawing(outputs, 1.5 + 6.5 * len(kinds), 7.6) as figure:
+        grid = figure.subplots(2, len(kinds), sharex=True, sharey="row", height_ratios=[3, 1], squeeze=False)
+        for (axes, below), (key, title) in zip(grid.T, kinds.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1.5)
+            for name in drawn:
+                _reliability(axes, below, observed, examples[key][found.index(name)], bins, name, look[name])
+            axes.set(title=title, ylim=(-0.02, 1.02))
+            axes.legend(loc="upper left")
+            below.set(xlabel="confidence (highest probability)", xlim=(0, 1), ylim=(0, None))
+        grid[0, 0].set_ylabel("accuracy")
+        grid[1, 0].set_ylabel("share")
+        figure.suptitle(f"{dataset}: are probabilities what they say?")
+
+
+def _reliability(axes, below, observed, probabilities, bins, name, look):
+    confidence, accuracy, share = reliability(observed, probabilities, bins)
+    filled, colour = share > 0, look["color"]
+    label = f"{name}: ECE {expected_calibration_error(observed, probabilities):.3f}"
+    axes.plot(confidence[filled], accuracy[filled], marker=look["marker"], markersize=7, color=colour, label=label)
+    edges = np.linspace(0, 1, bins + 1)
+    below.step(edges, np.append(share, share[-1]), where="post", color=colour, linewidth=1.8)
