@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from Bio.bgzf import BgzfWriter
 from small_models import small_model
 
 from seqlm.attribution import leave_one_out
@@ -71,16 +72,21 @@ def tracks_of(path):
     return np.array(pq.read_table(path)["prediction"].to_pylist(), np.float32)
 
 
-@pytest.mark.parametrize("suffix", ["fa", "fa.gz", "tsv", "csv", "parquet"])
+@pytest.mark.parametrize("suffix", ["fa", "fa.gz", "fa.bgz", "tsv", "tsv.gz", "csv", "parquet"])
 def test_every_input_gives_what_predict_gives(suffix, bundles, fasta, sequences, tmp_path):
     path, ids = tmp_path / f"in.{suffix}", [f"s{i}" for i in range(len(sequences))]
     table = pd.DataFrame({"id": ids, "sequence": sequences})
-    if suffix.startswith("fa"):
+    if suffix == "fa.bgz":
+        with BgzfWriter(str(path)) as writer:
+            for line in fasta.read_bytes().splitlines(keepends=True):
+                writer.write(line)
+                writer.flush()  # many blocks: records go across them
+    elif suffix.startswith("fa"):
         path.write_bytes(gzip.compress(fasta.read_bytes()) if suffix.endswith("gz") else fasta.read_bytes())
     elif suffix == "parquet":
         table.to_parquet(path)
     else:
-        table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+        table.to_csv(path, sep="\t" if suffix.startswith("tsv") else ",", index=False)
     predict_file([bundles / "track0"], path, tmp_path / "out.parquet", chunk_size=7, device="cpu")
     written = pq.read_table(tmp_path / "out.parquet")
     assert written["id"].to_pylist() == ids

@@ -7,5 +7,6 @@ predicting  one or several models on a chunk of records, as a table
 writing     chunks that an interrupted run continues from; parquet, CSV and gathered shards
 tracks      bigWig, bedGraph and BED
 variants    what a variant does to a prediction or to a language model's likelihood
+likelihood  how likely a language model, causal or masked, finds a sequence
 command     the command lines
 """

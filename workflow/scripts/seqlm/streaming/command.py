@@ -1,4 +1,4 @@
-"""The command lines of predict_targets.py and score_loo.py outside of the workflow."""
+"""The command lines of predict_targets.py, score_loo.py and score_variants.py outside of the workflow."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from seqlm.errors import InputError, one_line_errors
 from seqlm.streaming.reading import READING
 from seqlm.streaming.records import FORMATS, open_records
-from seqlm.streaming.writing import CHUNK, check_output, digest, gather, stream
+from seqlm.streaming.writing import CHUNK, TABLES, check_output, digest, gather, stream
 
 KEYS = READING["table"]  # the most that can be said about reading
 _INPUTS = (
@@ -35,22 +35,11 @@ def predict_command(arguments=None):
     )
     parser.add_argument("--reverse-complement", action="store_true", help="average over both strands")
     parser.add_argument("--level", type=float, default=0.9, help="of the intervals of scalar targets (%(default)s)")
-    parser.add_argument(
-        "--gather", nargs="+", metavar="SHARD", help="join shards, in this order, in place of predicting"
-    )
     _add_input(parser)
     with one_line_errors():
         options = parser.parse_args(arguments)
-        if options.gather:
-            sizes = None
-            if options.genome:
-                from seqlm.sequences import Genome
-
-                sizes = Genome(options.genome).lengths
-            gather(options.gather, options.output, sizes)
+        if _gathered(parser, options):
             return
-        if not (options.model and options.input):
-            parser.error("--model and --input are needed (or --gather)")
         predict_file(
             options.model, options.input, options.output, reverse_complement=options.reverse_complement,
             level=options.level, **_settings(options),
@@ -65,7 +54,7 @@ def score_command(arguments=None):
         "sequence, token, replacement, label, pred, start_offset, end_offset, loo. An interrupted run continues when "
         "it is started again.",
     )
-    parser.add_argument("--model", required=True, metavar="BUNDLE", help="folder of a trained model")
+    parser.add_argument("--model", metavar="BUNDLE", help="folder of a trained model")
     parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
     parser.add_argument(
         "--edit",
@@ -90,12 +79,35 @@ def score_command(arguments=None):
     _add_input(parser, chunk=64)
     with one_line_errors():
         options = parser.parse_args(arguments)
-        if not options.input:
-            parser.error("--input is needed")
+        if _gathered(parser, options):
+            return
         score_file(
             options.model, options.input, options.output, options.edit, replacements=options.replacements,
             class_index=options.class_index, **_settings(options),
         )  # fmt: skip
+
+
+def variant_command(arguments=None):
+    """Scores of the variants of a file."""
+    parser = argparse.ArgumentParser(
+        prog="score_variants.py",
+        description="What each variant of a VCF file does, as one number (alternative - reference): to the likelihood "
+        "that a language model gives its window (zero-shot), or to what a trained model predicts. An interrupted run "
+        "continues when it is started again.",
+    )
+    parser.add_argument("--model", metavar="FOLDER", help="a language model (backbone, or saved by anyone) or a bundle")
+    parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
+    parser.add_argument(
+        "--both-strands", action=argparse.BooleanOptionalAction, help="average over both; for language models the rule"
+    )
+    _add_input(parser, chunk=256)
+    with one_line_errors():
+        options = parser.parse_args(arguments)
+        if _gathered(parser, options):
+            return
+        score_variant_file(
+            options.model, options.input, options.output, both_strands=options.both_strands, **_settings(options)
+        )
 
 
 def predict_file(
@@ -145,9 +157,7 @@ def score_file(
     chunk_size=64, shard=(1, 1), device="auto", batch_size=None, format=None, reading=None,
 ):  # fmt: skip
     """Leave-one-out scores of the records of a file, see `score_command` and `predict_file`."""
-    check_output(output, shard[1])
-    if Path(output).suffix.lower() not in (".parquet", ".csv", ".tsv"):
-        raise InputError(output, "scores are a table", "write .parquet, .csv or .tsv")
+    check_table(output, shard[1])
     source = open_records(input, genome, length or 2, format, **(reading or {}))
     if source.kind == "variants":
         raise InputError(input, "leave-one-out scores are of sequences, not variants", "give FASTA, BED or a table")
@@ -173,6 +183,40 @@ def score_file(
         "genome": digest_of_place(genome), "reading": reading or {},
     }  # fmt: skip
     stream(source, make_table, output, settings, chunk_size, shard, "leave one out")
+
+
+def score_variant_file(
+    model, input, output, *, both_strands=None, genome=None, length=None, chunk_size=256, shard=(1, 1), device="auto",
+    batch_size=None, format=None, reading=None,
+):  # fmt: skip
+    """Scores of the variants of a VCF file, see `variant_command`, `seqlm.streaming.variants` and `predict_file`."""
+    check_table(output, shard[1])
+    import pyarrow as pa
+
+    from seqlm.models.hub import load_any
+    from seqlm.runtime import pick_device
+    from seqlm.streaming.variants import open_variants, own_length, scored_table
+
+    network, device = load_any(model), pick_device(device)
+    length = length or own_length(network)
+    source = open_variants(input, genome, length, format, **(reading or {}))
+
+    def make_table(variants):
+        table = scored_table(network, variants, both_strands, batch_size, device)
+        return pa.Table.from_pandas(table, preserve_index=False)
+
+    settings = {
+        "model": [str(model), digest(model)], "both_strands": both_strands, "length": length,
+        "genome": digest_of_place(genome),
+    }  # fmt: skip
+    stream(source, make_table, output, settings, chunk_size, shard, "variants")
+
+
+def check_table(output, shards=1):
+    """Refuse an output that is no table, before anything is computed."""
+    check_output(output, shards)
+    if Path(output).suffix.lower() not in TABLES:
+        raise InputError(output, "scores are a table", f"write one of {', '.join(TABLES)}")
 
 
 def digest_of_place(path):
@@ -209,6 +253,7 @@ def _add_input(parser, chunk=CHUNK):
     parser.add_argument(
         "--shard", type=_shard, default=(1, 1), metavar="K/N", help="only the Kth of N slices of the input, as parquet"
     )
+    parser.add_argument("--gather", nargs="+", metavar="SHARD", help="join shards, in this order, and do no more")
     parser.add_argument("--chunk-size", type=int, default=chunk, help="records in memory at a time (%(default)s)")
     parser.add_argument("--batch-size", type=int, help="sequences through the network at a time; chosen when left out")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
@@ -238,6 +283,20 @@ def _add_input(parser, chunk=CHUNK):
 
 def _column(text):
     return int(text) if text.isdecimal() else text
+
+
+def _gathered(parser, options):
+    """Whether shards were to be joined, and are."""
+    if options.gather:
+        sizes = None
+        if options.genome:
+            from seqlm.sequences import Genome
+
+            sizes = Genome(options.genome).lengths
+        gather(options.gather, options.output, sizes)
+    elif not (options.model and options.input):
+        parser.error("--model and --input are needed (or --gather)")
+    return bool(options.gather)
 
 
 def _settings(options):
