@@ -398,3 +398,26 @@ def test_misuse_of_options_is_one_line(bundles, fixed, fasta, genome, tmp_path, 
 def test_a_window_wider_than_the_allele_allows(genome):
     with pytest.raises(InputError, match="more than half"):
         allele_windows(Genome(genome), "chr1", 10, "A" * 9, "C", 16)
+
+
+def test_letters_that_are_no_bases_obey_the_policy_and_are_counted(bundles, sequences, tmp_path, capsys):
+    odd = [sequences[0], "R" + sequences[1][1:-1] + "-", sequences[2][:20] + "X" + sequences[2][21:]]
+    (tmp_path / "in.fa").write_text("".join(f">s{i}\n{s}\n" for i, s in enumerate(odd)))
+    expected = [odd[0], "N" + sequences[1][1:-1] + "N", odd[2].replace("X", "N")]
+
+    def run(name, cleaning, models=("scalar0",), **options):
+        out = tmp_path / f"{name}.parquet"
+        predict_file([bundles / m for m in models], tmp_path / "in.fa", out, cleaning=cleaning, **options)
+        return pq.read_table(out), capsys.readouterr().err
+
+    table, told = run("n", "N")
+    np.testing.assert_allclose(
+        table["prediction"], predict_targets(load_model(bundles / "scalar0"), expected), rtol=1e-6
+    )
+    assert "in.fa: 1 ambiguity codes, 1 gaps, 1 characters that are no nucleotide codes; read as N" in told
+    for chunk_size in (1, 10):
+        dropped, told = run(f"d{chunk_size}", "drop", chunk_size=chunk_size)
+        assert dropped["id"].to_pylist() == ["s0"] and dropped["prediction"][0] == table["prediction"][0]
+        assert "2 records left out" in told
+    with pytest.raises(InputError, match="record 's1', position 1: 'R' is an ambiguity code"):
+        run("e", "error")

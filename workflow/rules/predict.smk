@@ -64,6 +64,7 @@ rule predict_files:
         reading=lambda w: STUDY["predict"][w.files].get("reading"),
         reverse_complement=lambda w: STUDY["predict"][w.files]["reverse_complement"],
         level=lambda w: STUDY["predict"][w.files]["level"],
+        cleaning=lambda w: STUDY["predict"][w.files]["cleaning"],
         shard=lambda w: [int(number) for number in w.scatteritem.split("-of-")],
         code=code_digest(
             "inference",

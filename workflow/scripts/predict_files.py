@@ -23,6 +23,7 @@ def main(snakemake):
             reading=params.reading,
             reverse_complement=params.reverse_complement,
             level=params.level,
+            cleaning=params.cleaning,
             shard=tuple(params.shard),
             device=resources.device,
         )

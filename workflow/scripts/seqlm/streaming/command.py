@@ -3,9 +3,12 @@
 import argparse
 import json
 import os
+import sys
+from collections import Counter
 from pathlib import Path
 
 from seqlm.errors import InputError, one_line_errors
+from seqlm.sequences.cleaning import POLICIES
 from seqlm.streaming.reading import READING
 from seqlm.streaming.records import FORMATS, open_records
 from seqlm.streaming.writing import CHUNK, TABLES, check_output, digest, gather, stream
@@ -35,6 +38,13 @@ def predict_command(arguments=None):
     )
     parser.add_argument("--reverse-complement", action="store_true", help="average over both strands")
     parser.add_argument("--level", type=float, default=0.9, help="of the intervals of scalar targets (%(default)s)")
+    parser.add_argument(
+        "--cleaning",
+        choices=POLICIES,
+        default="N",
+        help="letters of sequences that are neither bases nor N are an error, read as N, or reason to leave the record "
+        "out; how many there were is told at the end (%(default)s)",
+    )
     _add_input(parser)
     with one_line_errors():
         options = parser.parse_args(arguments)
@@ -42,7 +52,7 @@ def predict_command(arguments=None):
             return
         predict_file(
             options.model, options.input, options.output, reverse_complement=options.reverse_complement,
-            level=options.level, **_settings(options),
+            level=options.level, cleaning=options.cleaning, **_settings(options),
         )  # fmt: skip
 
 
@@ -111,8 +121,8 @@ def variant_command(arguments=None):
 
 
 def predict_file(
-    models, input, output, *, genome=None, length=None, reverse_complement=False, level=0.9, chunk_size=CHUNK,
-    shard=(1, 1), device="auto", batch_size=None, format=None, reading=None,
+    models, input, output, *, genome=None, length=None, reverse_complement=False, level=0.9, cleaning="N",
+    chunk_size=CHUNK, shard=(1, 1), device="auto", batch_size=None, format=None, reading=None,
 ):  # fmt: skip
     """Predictions of the records of a file, see `predict_command`.
 
@@ -128,6 +138,8 @@ def predict_file(
     reverse_complement : bool
     level : float
         Of the intervals of scalar targets.
+    cleaning : {"error", "N", "drop"}
+        What happens to letters that are neither bases nor N; how many there were is told on stderr.
     chunk_size, shard
         As for `seqlm.streaming.writing.stream`.
     device : str
@@ -147,9 +159,23 @@ def predict_file(
     settings = {
         "models": [[name, *map(digest, own)] for name, own in names.items()],
         "reverse_complement": reverse_complement, "length": length, "level": level,
-        "genome": digest_of_place(genome), "reading": reading or {},
+        "genome": digest_of_place(genome), "reading": reading or {}, "cleaning": cleaning,
     }  # fmt: skip
-    stream(source, lambda records: join_tables(source, ensembles, records), output, settings, chunk_size, shard)
+    counts = Counter()
+    stream(
+        source, lambda records: join_tables(source, ensembles, records, cleaning, counts), output, settings, chunk_size,
+        shard,
+    )  # fmt: skip
+    tell_cleaning(counts, input)
+
+
+def tell_cleaning(counts, path):
+    """One line on stderr on letters that were neither bases nor N, when there were any."""
+    names = {"ambiguous": "ambiguity codes", "gap": "gaps", "illegal": "characters that are no nucleotide codes"}
+    found = [f"{counts[key]:,} {name}" for key, name in names.items() if counts[key]]
+    if found:
+        what = f"{counts['dropped']:,} records left out for them" if counts["dropped"] else "read as N"
+        print(f"{path}: {', '.join(found)}; {what}", file=sys.stderr)
 
 
 def score_file(

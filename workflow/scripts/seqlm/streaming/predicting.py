@@ -1,6 +1,7 @@
 """One or several models on a chunk of records, as a table."""
 
 import sys
+from collections import Counter
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,8 @@ from seqlm.sequences import clean, reverse_complement
 from seqlm.streaming.transcripts import check_tokens
 from seqlm.tokenization.atomic import as_read
 from seqlm.validation import read_folds
+
+_PROTEIN = 0.25  # share of letters that are no nucleotide codes, from which on a record is taken for a protein
 
 
 class Ensemble:
@@ -132,9 +135,16 @@ class Ensemble:
         return predict_targets(model, sequences, batch_size=self.batch_size, device=self.device)
 
 
-def join_tables(source, ensembles, records):
-    """Tables of several ensembles one below the other, in a column `model` their names; None: one without a name."""
+def join_tables(source, ensembles, records, cleaning="N", counts=None):
+    """Tables of several ensembles one below the other, in a column `model` their names; None: one without a name.
+
+    Bases are cleaned first, see `clean_records`.
+    """
     tables = []
+    if source.kind == "sequences" and not any(_reads_tokens(m) for e in ensembles.values() for m in e.models):
+        some, records = records, clean_records(records, cleaning, Counter() if counts is None else counts)
+        if not records:  # all are left out: a table without rows, of the same columns
+            return join_tables(source, ensembles, some[:1], "N").slice(0, 0)
     for name, ensemble in ensembles.items():
         table = ensemble.table(source, records)
         tables.append(table if name is None else table.add_column(1, "model", pa.array([name] * len(records))))
@@ -216,6 +226,33 @@ def _readable(model, records):
     return [check_sequence(model, name, text) for (name, _), text in zip(records, sequences, strict=True)]
 
 
+def clean_records(records, policy, counts):
+    """Records whose letters are all bases or N, see `seqlm.sequences.clean` for the policy.
+
+    Parameters
+    ----------
+    records : list of Record
+    policy : {"error", "N", "drop"}
+    counts : collections.Counter
+        What was found is added here.
+
+    Raises
+    ------
+    InputError
+        As `clean` does; and a quarter of a record's letters or more are no nucleotide codes, whatever the policy.
+    """
+    kept = []
+    for record in records:
+        where = f"record {record.id!r}"
+        letters, found = clean(record.sequence, policy=policy, where=where)
+        if found["illegal"] >= max(1, _PROTEIN * len(record.sequence)):
+            raise _illegal(where, record.sequence)
+        counts.update(found)
+        if letters is not None:
+            kept.append(record._replace(sequence=letters))
+    return kept
+
+
 def check_sequence(model, name, sequence):
     """A sequence in upper case ACGTN, if the model can read it.
 
@@ -229,9 +266,13 @@ def check_sequence(model, name, sequence):
     if not letters:
         raise InputError(where, "has no sequence", "remove it or complete it")
     if counts["illegal"]:
-        shown = next(letter for letter in sequence if clean(letter)[1]["illegal"])
-        raise InputError(where, f"{shown!r} is not a nucleotide code", "give DNA or RNA sequences")
+        raise _illegal(where, sequence)
     most = None if hasattr(model, "layout") else getattr(model.config, "length", None)  # a layout says how to cut
     if most and len(letters) > most:
         raise InputError(where, f"has {len(letters)} bases, the model reads {most}", "cut it into windows")
     return letters
+
+
+def _illegal(where, sequence):
+    shown = next(letter for letter in sequence if clean(letter)[1]["illegal"])
+    return InputError(where, f"{shown!r} is not a nucleotide code", "give DNA or RNA sequences")
