@@ -15,12 +15,12 @@ rule predictions:
 
 rule attributions:
     input:
-        [f"{R}/attributions/{dataset}/{model}.export" for dataset, model in STUDY.attributions],
+        paths(STUDY.runs_with("loo"), f"{R}/attributions/{{}}/export"),
 
 
 rule fold_results:
     input:
-        [f"{R}/fold_results/{job.path}" for job in STUDY.trained_jobs],
+        paths(STUDY["runs"], f"{R}/fold_results/{{}}"),
 
 
 rule metrics:

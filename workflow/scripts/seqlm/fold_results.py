@@ -4,6 +4,7 @@
 test_predictions.csv                    id, label, prediction; for classes also every probability
 rank_deltas.csv (scalar)                id, label, prediction, their ranks and the difference
 train/eval/test/all_results.json        metrics and costs of each part, and all of them together
+scores.csv                              leave-one-out scores, one row an edit
 one_hot.npz, contributions.npz          arrays (n, 4, L) named arr_0, as TF-MoDISco reads them
 explanation.pkl, explanation.npz        leave-one-out scores as a `shap.Explanation`, and its arrays
 ======================================  ==========================================================
@@ -21,6 +22,8 @@ from scipy.stats import rankdata
 
 from seqlm.files import atomic_path
 from seqlm.transcript_scores import transcripts_of
+
+NO_HISTORY = pd.DataFrame(columns=["epoch", "step", "part", "metric", "value"])  # of a model that was not trained
 
 
 def rank_deltas(ids, labels, predictions):
@@ -65,7 +68,7 @@ def observed_and_predicted(ids, labels, predictions, classes=None):
     return table.assign(**{f"probability {name}": probability[:, i] for i, name in enumerate(classes)})
 
 
-def write_fold_results(folder, examples, predictions, metrics, history, cost, classes=None):
+def write_fold_results(folder, examples, predictions, metrics, history, cost, target="scalar", classes=None):
     """Write the tables and JSON files of a fold.
 
     Parameters
@@ -81,10 +84,23 @@ def write_fold_results(folder, examples, predictions, metrics, history, cost, cl
         Columns epoch, step, part, metric, value.
     cost : dict or list of dict
         As in cost.json; the stage "fit" is reported.
+    target : {"scalar", "class", "track"}
+        Tracks have no tables here: a value per base is no spreadsheet.
     classes : list of str, optional
         Class targets only.
     """
     folder = Path(folder)
+    if target != "track":
+        _write_predictions(folder, examples, predictions, classes)
+    results = part_results(metrics, history, cost)
+    everything = {}
+    for part, content in results.items():
+        _write_json(content, folder / f"{part}_results.json")
+        everything |= content
+    _write_json(everything, folder / "all_results.json")
+
+
+def _write_predictions(folder, examples, predictions, classes):
     found = predictions[predictions["part"] == "test"].set_index("id")["prediction"]
     examples = examples[examples["id"].isin(found.index)]
     found = found.loc[examples["id"]]
@@ -94,12 +110,6 @@ def write_fold_results(folder, examples, predictions, metrics, history, cost, cl
     )
     if classes is None:
         _write_csv(rank_deltas(examples["id"], examples["target"], values), folder / "rank_deltas.csv")
-    results = part_results(metrics, history, cost)
-    everything = {}
-    for part, content in results.items():
-        _write_json(content, folder / f"{part}_results.json")
-        everything |= content
-    _write_json(everything, folder / "all_results.json")
 
 
 def part_results(metrics, history, cost):
@@ -121,6 +131,24 @@ def part_results(metrics, history, cost):
         rows = metrics[metrics["part"] == part]
         results[name] = {f"{name}_{row.metric}": _number(row.value) for row in rows.itertuples()}
     return results
+
+
+def write_scores(folder, table, arrays):
+    """Write scores.csv and all that `write_motif_arrays` and `write_explanation` write.
+
+    Parameters
+    ----------
+    folder : path
+    table : DataFrame
+    arrays : dict of arrays
+        Table and arrays of one model, as `seqlm.predictions.score_dataset` gives them.
+    """
+    _write_csv(table, Path(folder) / "scores.csv")
+    scores = arrays["scores"]
+    if "replaced" in arrays:
+        scores = scores_by_base(arrays["replaced"], arrays["replacements"])
+    write_motif_arrays(folder, arrays["codes"], scores)
+    write_explanation(folder, table, arrays["prediction"])
 
 
 def motif_arrays(codes, scores):
