@@ -72,3 +72,16 @@ def test_a_mistake_is_one_line(tmp_path, capsys):
     assert stopped.value.code == 1
     assert capsys.readouterr().err.startswith(f"seqlm: {tmp_path / 'nothing'}: no such folder")
     assert not (tmp_path / "nt").exists()
+
+
+def test_a_job_takes_the_gpus_it_asks_for(dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(SystemExit):
+        run(
+            "embed_sequences",
+            input={"examples": dataset, "model": tmp_path / "nt"},
+            output={"embeddings": tmp_path / "nt.npz"},
+            params={"embedding": {}},
+            resources={"torch_threads": 1, "device": "cuda", "gpu": 1},
+        )
+    assert "1 GPU(s) asked for, 0 visible" in capsys.readouterr().err

@@ -4,12 +4,13 @@ import pandas as pd
 
 from seqlm.errors import one_line_errors
 from seqlm.projection import write_embeddings
+from seqlm.runtime import gpu_slot, set_threads
 
 
 def main(snakemake):
-    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+    gpus = getattr(snakemake.resources, "gpu", 0)
+    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
         from seqlm.embedding import embed
-        from seqlm.runtime import set_threads
 
         set_threads(snakemake.resources.torch_threads)
         examples = pd.read_parquet(snakemake.input.examples)

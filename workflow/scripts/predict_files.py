@@ -4,11 +4,12 @@ Reads sequences and bundles; writes parquet.
 """
 
 from seqlm.errors import one_line_errors
-from seqlm.runtime import set_threads
+from seqlm.runtime import gpu_slot, set_threads
 
 
 def main(snakemake):
-    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+    gpus = getattr(snakemake.resources, "gpu", 0)
+    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
         params, resources = snakemake.params, snakemake.resources
         set_threads(resources.torch_threads)
         from seqlm.streaming.command import predict_file

@@ -8,11 +8,12 @@ from pathlib import Path
 from seqlm.checkpoints import beside, discard
 from seqlm.errors import one_line_errors
 from seqlm.files import atomic_folder
-from seqlm.runtime import set_threads
+from seqlm.runtime import gpu_slot, set_threads
 
 
 def main(snakemake):
-    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+    gpus = getattr(snakemake.resources, "gpu", 0)
+    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
         params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
         set_threads(resources.torch_threads)
         from seqlm.fitting import fit_dataset_model
