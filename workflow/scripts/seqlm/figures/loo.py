@@ -175,7 +175,7 @@ def draw_loo_precision(loo, outputs, dataset, names=None):
 
 
 def draw_regions(regions, outputs, dataset, names=None):
-    """Mean leave-one-out effect by region of a transcript, with intervals.
+    """Mean absolute leave-one-out score by region of a transcript, with intervals.
 
     Parameters
     ----------
@@ -196,6 +196,6 @@ def draw_regions(regions, outputs, dataset, names=None):
         axes.axhline(0, color=FAINT, linewidth=1)
         axes.set_xticks(np.arange(len(order)), [wrap(region, 14) for region in order])
         axes.grid(axis="x", visible=False)
-        axes.set_ylabel("mean LOO score per token")
+        axes.set_ylabel("mean |LOO| per token")
         axes.set_title(f"{dataset}: which region is read?")
         figure.legend(loc="outside lower center", ncols=min(6, len(drawn)))

@@ -6,6 +6,7 @@ from seqlm.errors import InputError
 from seqlm.figures.logo import draw_letters, logo_limits, score_heights
 from seqlm.figures.style import FAINT, INK, drawing, looks, ordered, wrap
 
+CDS, JUNCTION = "#56B4E9", "#D55E00"
 STRIPS = 600  # columns of a heat strip; longer transcripts are averaged
 
 
@@ -36,7 +37,8 @@ def draw_transcript(arrays, outputs, names=None, zoom=61):
                                  extent=(-0.5, length - 0.5, 0, 1))  # fmt: skip
             figure.colorbar(image, ax=panel, pad=0.01, aspect=4, ticks=[-limit, limit], format="%.2g")
             panel.set_yticks([0.5], [wrap(name)], color=look[name]["color"], fontweight="bold")
-            panel.axvspan(start - 0.5, end - 0.5, facecolor="none", edgecolor=INK, linewidth=1.4)
+            for color, line in (("white", 4.5), (INK, 1.8)):  # to be seen on any colour
+                panel.axvspan(start - 0.5, end - 0.5, facecolor="none", edgecolor=color, linewidth=line, zorder=3)
             panel.grid(visible=False)
         for panel in panels[:-1]:
             panel.set_xlim(-0.5, length - 0.5)
@@ -44,6 +46,7 @@ def draw_transcript(arrays, outputs, names=None, zoom=61):
         heights = score_heights(codes[start:end], scores[drawn[0]][start:end])
         draw_letters(panels[-1], heights, start)
         panels[-1].set_ylim(*logo_limits(heights))
+        _structure_behind(panels[-1], (start, end), arrays["cds"], arrays["junctions"])
         panels[-1].grid(visible=False)
         panels[-1].set_ylabel(f"−LOO of\n{wrap(drawn[0])}")
 
@@ -52,16 +55,25 @@ def _structure(axes, length, cds, junctions):
     """Untranslated regions as a line, the coding sequence as a box, junctions as ticks."""
     axes.plot([0, length], [0.5, 0.5], color=FAINT, linewidth=3)
     if cds[1] > cds[0]:
-        axes.barh(
-            0.5, cds[1] - cds[0], left=cds[0], height=0.55, color="#56B4E9", edgecolor=INK, linewidth=0.8, zorder=3
-        )
-        axes.text((cds[0] + cds[1]) / 2, 0.5, "CDS", ha="center", va="center", fontsize=11, zorder=4)
-    axes.vlines(np.asarray(junctions) + 0.5, 0.05, 0.95, color="#D55E00", linewidth=1.8, zorder=5)
+        axes.barh(0.5, cds[1] - cds[0], left=cds[0], height=0.55, color=CDS, edgecolor=INK, linewidth=0.8, zorder=3)
+        axes.text((cds[0] + cds[1]) / 2, 0.5, "CDS", ha="center", va="center", fontsize=11, zorder=6,
+                  bbox={"facecolor": CDS, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    axes.vlines(np.asarray(junctions) + 0.5, 0.05, 0.95, color=JUNCTION, linewidth=1.8, zorder=5)
     axes.set(ylim=(0, 1), yticks=[], xticks=[])
     axes.set_ylabel("CDS and\njunctions", rotation=0, ha="right", va="center", fontsize=11)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _structure_behind(axes, stretch, cds, junctions):
+    """The coding part of a stretch shaded, and its junctions."""
+    low, high = max(stretch[0], cds[0]), min(stretch[1], cds[1])
+    if low < high:
+        axes.axvspan(low - 0.5, high - 0.5, color=CDS, alpha=0.15, linewidth=0, zorder=0)
+    for junction in junctions:
+        if stretch[0] <= junction < stretch[1] - 1:
+            axes.axvline(junction + 0.5, color=JUNCTION, linewidth=1.8, linestyle="--", zorder=1)
 
 
 def strongest(scores, width):
