@@ -59,7 +59,27 @@ def test_published_size():
     head = 2 * 64 + (64 * 64 + 64) + 2 * 64 + (64 + 1)  # BatchNorm, dense, BatchNorm, dense
     assert first + 6 * block + 2 * 64 + gru + head == 155_521
     assert sum(p.numel() for p in model.parameters()) == 155_521
+    assert sum(p.numel() for p in Saluki(SalukiConfig(layout=MRNA, memory=100)).parameters()) == 155_521
     assert (model.steps, model.stride, model.window) == (188, 64, 320)
+
+
+def test_memory_is_how_long_a_state_lasts():
+    """Without input a state fades over 1 to `memory` steps; without the option it halves in each."""
+    for memory in (0, 50):
+        model = small(filters=256, blocks=1, memory=memory)
+        with torch.no_grad():
+            model.gru.weight_ih_l0.zero_()
+            model.gru.weight_hh_l0.zero_()
+            states = model.recurrence(torch.randn(1, 200, 256), torch.ones(1, 256))[0].flip(0)
+        if not memory:
+            torch.testing.assert_close(states[:10], 0.5 ** torch.arange(1.0, 11)[:, None].expand(-1, 256))
+            continue
+        lasted = (states > 1 / torch.e).sum(0)  # steps until 1/e
+        assert lasted.min() >= 1
+        assert lasted.max() in range(45, 52)
+        assert 22 < lasted.float().mean() < 29
+        quarters = torch.histc(lasted.float(), 4, 0, 52)
+        assert quarters.min() > 40  # of 256: uniform, not bunched
 
 
 def test_equals_the_whole_block():

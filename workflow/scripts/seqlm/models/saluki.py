@@ -44,10 +44,11 @@ class SalukiConfig(SequenceConfig):
     dropout : float
     max_shift : int
         In training, each sequence starts up to this many zeros later.
-    memory : int
-        Steps that the recurrence remembers before it has learned anything: biases of its update gates are drawn so
-        that they forget over 1 to `memory` steps (Tallec & Ollivier 2018, ICLR). 0 starts them at zero, as published:
-        half of the state is then lost in every step, and a training set of a thousand genes is too small to unlearn it.
+    memory : float
+        Steps (of ``2 ** blocks`` tokens) over which the recurrence forgets before it has learned anything: without
+        input each unit's state falls to 1/e in about u steps, u drawn uniformly from 1 to `memory`, by a bias ln(u) of
+        its update gate (Tallec & Ollivier 2018, ICLR). 0 starts the biases at zero, as published: every state is
+        halved in every step, and a training set of a thousand genes is too small to unlearn it.
     left_tailing, center_token : optional
         How sequences longer than `length` are cut, instead of what `layout` says.
     """
