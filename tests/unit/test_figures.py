@@ -58,10 +58,19 @@ def umap_table():
     return table.assign(panel=np.where(np.arange(60) % 2, "pretrained", "fine-tuned"))
 
 
+def masked_history():
+    rows = [["pretraining", "nt-mini", None, None, step / 100, step, part, metric, end * step / 200]
+            for step in (100, 200) for part in ("train", "validation")
+            for metric, end in (("loss", 3.7), ("accuracy", 0.15), ("base_accuracy", 0.4))]  # fmt: skip
+    columns = ["dataset", "model", "fold", "seed", "epoch", "step", "part", "metric", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 D = "tf_binding"
 FIGURES = {
     "loss": lambda s, o: language.draw_loss(s["history"], s["language"], o, names=NAMES),
     "loss of one": lambda s, o: language.draw_loss(s["history"], s["language"], o, "gpt-full", NAMES),
+    "loss of a masked one": lambda s, o: language.draw_loss(masked_history(), s["language"].iloc[:0], o, "nt-mini"),
     "pretraining time": lambda s, o: language.draw_pretraining_time(s["costs"], o, NAMES),
     "training": lambda s, o: training.draw_training(s["history"], o, D, names=NAMES),
     "training of one": lambda s, o: training.draw_training(s["history"], o, D, "cnn", names=NAMES),
@@ -93,6 +102,15 @@ def test_figure_is_written_as_png_and_svg(name, study, tmp_path):
     assert outputs[0].read_bytes()[:4] == b"\x89PNG"
     assert outputs[1].read_text().rstrip().endswith("</svg>")
     assert sorted(path.name for path in outputs[0].parent.iterdir()) == ["f.png", "f.svg"]
+
+
+def test_masked_models_show_what_they_find_and_no_bits(study, tmp_path):
+    history = pd.concat([study["history"], masked_history()], ignore_index=True)
+    for name, table, title in (("one", masked_history(), False), ("all", history, True)):
+        language.draw_loss(table, study["language"][: 99 * title], [tmp_path / f"{name}.svg"])
+        text = (tmp_path / f"{name}.svg").read_text()
+        assert "Hidden tokens found again" in text and "nt-mini, bases  0.400" in text and "tokens  0.150" in text
+        assert ("Bits per base" in text) == title
 
 
 def test_same_table_same_bytes(study, tmp_path):

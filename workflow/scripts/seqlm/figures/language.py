@@ -1,4 +1,4 @@
-"""Pretraining: loss curves, bits per base against a Markov baseline, time."""
+"""Pretraining: loss curves, bits per base against a Markov baseline, hidden tokens found again, time."""
 
 import numpy as np
 
@@ -8,6 +8,8 @@ from seqlm.figures.style import FAINT, drawing, looks, memory, ordered, short, s
 
 def draw_loss(history, language, outputs, backbone=None, names=None):
     """Loss of one backbone, or of all in one figure: nats per token, and bits per base beside an order-k Markov model.
+
+    For masked language models the share of hidden tokens that they find, and of the bases in these, in place of bits.
 
     Parameters
     ----------
@@ -28,18 +30,42 @@ def draw_loss(history, language, outputs, backbone=None, names=None):
     some(history, f"loss curves of {backbone or 'the backbones'}")
     drawn = ordered(history["model"], names)
     look = looks(names or drawn)
-    with drawing(outputs, 12.5, 5.4) as figure:
-        nats, bits = figure.subplots(1, 2)
-        for name in drawn:
-            own, colour = history[history["model"] == name], look[name]["color"]
-            _curve(nats, own, "train", "loss", color=colour, linestyle=":", linewidth=1.8)
-            _curve(nats, own, "validation", "loss", color=colour, marker="o", markersize=4.5, label=name)
-        nats.plot([], [], color=FAINT, linestyle=":", label="training")
-        nats.plot([], [], color=FAINT, marker="o", markersize=4.5, label="validation")
-        nats.legend(loc="best")
-        title = "Loss (comparable within a vocabulary only)" if len(drawn) > 1 else f"{drawn[0]}: loss"
-        nats.set(xlabel="optimiser step", ylabel="loss (nats per token)", title=title)
-        _draw_bits(bits, history, language, drawn, look, names)
+    curves = history[(history["metric"] == "bits_per_base") & (history["part"] == "validation")]
+    panels = [_draw_nats]
+    if len(curves) or (language["measure"] == "bits_per_base").any():
+        panels.append(_draw_bits)
+    if (history["metric"] == "base_accuracy").any():
+        panels.append(_draw_masked)
+    with drawing(outputs, 6.25 * len(panels), 5.4) as figure:
+        for axes, draw in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+            draw(axes, history, language, drawn, look, names)
+
+
+def _draw_nats(axes, history, language, drawn, look, names):
+    for name in drawn:
+        own, colour = history[history["model"] == name], look[name]["color"]
+        _curve(axes, own, "train", "loss", color=colour, linestyle=":", linewidth=1.8)
+        _curve(axes, own, "validation", "loss", color=colour, marker="o", markersize=4.5, label=name)
+    axes.plot([], [], color=FAINT, linestyle=":", label="training")
+    axes.plot([], [], color=FAINT, marker="o", markersize=4.5, label="validation")
+    axes.legend(loc="best")
+    title = "Loss (comparable within a vocabulary only)" if len(drawn) > 1 else f"{drawn[0]}: loss"
+    axes.set(xlabel="optimiser step", ylabel="loss (nats per token)", title=title)
+
+
+def _draw_masked(axes, history, language, drawn, look, names):
+    """How many of the hidden tokens a masked language model finds, and of their bases."""
+    for name in drawn:
+        own = history[(history["model"] == name) & (history["part"] == "validation")]
+        for metric, what, line in (("base_accuracy", "bases", "-"), ("accuracy", "tokens", "--")):
+            values = own[own["metric"] == metric].sort_values("step")["value"]
+            if len(values):
+                label = f"{name}, {what}  {values.iloc[-1]:.3f}"
+                _curve(axes, own, "validation", metric, color=look[name]["color"], linestyle=line, marker="o",
+                       markersize=4.5, label=label)  # fmt: skip
+    axes.axhline(0.25, color=FAINT, linestyle=":", label="guessing bases  0.25")
+    axes.set(xlabel="optimiser step", ylabel="share found", title="Hidden tokens found again", ylim=(0, None))
+    axes.legend(loc="best")
 
 
 def _curve(axes, history, part, metric, **look):
