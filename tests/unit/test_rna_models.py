@@ -1,14 +1,19 @@
 """An mRNA task through the training and prediction jobs: every kind of model, and labels that must not leak."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from seqlm.datasets import load_dataset, write_dataset, write_folds
+from seqlm.datasets import build_dataset, load_dataset, write_dataset, write_folds
 from seqlm.datasets.examples import summarise
 from seqlm.fitting import fit_dataset_model
+from seqlm.folds import make_folds
 from seqlm.models.bundle import load_model
 from seqlm.predictions import predict_dataset, score_dataset
+from seqlm.study import Study, load_schema
 from seqlm.transcripts import Transcript
 
 MODELS = {
@@ -17,6 +22,7 @@ MODELS = {
     "cnn": {"network": "cnn"},
     "saluki": {"network": "saluki", "length": 120, "filters": 6, "blocks": 2, "dropout": 0.0, "max_shift": 0},
 }
+SCHEMA = load_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
 TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3}
 
 
@@ -85,3 +91,70 @@ def test_same_seed_same_numbers(tmp_path):
         found.append(predict_dataset(train(folder, "saluki", seed), folder, 0)[0]["prediction"].to_numpy())
     assert (found[0] == found[1]).all()
     assert (found[0] != found[2]).any()
+
+
+MARKS = """
+study: marks
+sources: {tokens: {table: tokens.txt}}
+datasets:
+  marks:
+    target: class
+    table:
+      {source: tokens, header: false, separator: ";", sequence: 1, label: 2, weight: 3, tokens: " ", specifiers: "#"}
+    folds: {train: 50, validation: 25, test: 25}
+models:
+  saluki: {network: saluki, length: 8, filters: 4, blocks: 1, samplesize: 10, left_tailing: true}
+  centred: {network: saluki, length: 8, filters: 4, blocks: 1, center_token: g}
+runs:
+  marks:
+    models: [saluki, centred]
+    loo: {edit: replacespecifier, class_index: all, examples: 3, replacements: {a: [c]}}
+"""
+
+
+@pytest.mark.parametrize("name", ["saluki", "centred"])
+def test_classes_of_tokens_with_specifiers(tmp_path, name):
+    """From a study's config to predictions and scores."""
+    study = Study(yaml.safe_load(MARKS), SCHEMA)
+    rng, lines = np.random.default_rng(0), []
+    for _ in range(40):
+        tokens = ["g", *rng.choice(list("acg"), int(rng.integers(4, 14)))]
+        label = "many" if tokens.count("g") > 3 else "few"
+        marked = [f"{token}#{rng.uniform():.2f}" if rng.uniform() < 0.5 else token for token in tokens]
+        lines.append(f"{' '.join(marked)};{label};{rng.choice(['strong', 'Weak'])}\n")
+    (tmp_path / "tokens.txt").write_text("".join(lines))
+    config = study["datasets"]["marks"]
+    table, summary = build_dataset("marks", config, {"tokens": tmp_path / "tokens.txt"})
+    assert set(table["weight"]) == {1.0, 0.5}
+    write_dataset(tmp_path, table, summary)
+    write_folds(tmp_path / "folds.tsv", make_folds(table, **config["folds"]))
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    fit_dataset_model(tmp_path, 0, study.model(name), TRAINING, 1, bundle, device="cpu", precision="fp32")
+    layout = load_model(bundle).layout
+    assert (set(layout.tokens), layout.specifiers) == ({"a", "c", "g"}, 1)
+
+    found = predict_dataset(bundle, tmp_path, 0, ["test"])[0].to_pandas()
+    np.testing.assert_allclose(np.stack(found["prediction"]).sum(1), 1, atol=1e-6)
+    assert set(found["label"]) <= {"few", "many"}
+    settings = study["runs"]["marks"]["loo"]
+    scores, arrays, _ = score_dataset(bundle, tmp_path, 0, **settings)
+    assert set(scores["class"]) == {"few", "many"}
+    texts = load_dataset(tmp_path).examples.set_index("id")["sequence"]
+    for sequence, own in scores.groupby("sequence"):
+        tokens = texts[sequence].split()
+        tokens = tokens[-8:] if name == "saluki" else tokens[:8]  # the centre token comes first
+        expected = set()
+        for i, token in enumerate(tokens):
+            bare, _, value = token.partition("#")
+            if bare == "a":
+                expected.add((i, token, f"c#{value}" if value else "c"))
+            if value:
+                expected.add((i, token, bare))
+        assert set(own[["start_offset", "token", "replacement"]].itertuples(index=False, name=None)) == expected
+        assert len(own) == 2 * len(expected)
+    assert arrays["by_class"].shape == (*arrays["replaced"].shape, 2)
+    edited = scores[(scores["class"] == scores["pred"]) & scores["replacement"].str.startswith("c")]
+    replaced = edited[edited["token"].str.startswith("a")].set_index(["sequence", "start_offset"])["loo"]
+    mean = pd.DataFrame(arrays["scores"], index=arrays["id"]).stack()  # dropped specifiers are no other base
+    np.testing.assert_allclose(mean.dropna().sort_index(), replaced.sort_index(), atol=1e-6)
