@@ -152,7 +152,7 @@ def test_model_kinds_tell_language_models_controls_and_their_twins():
     assert kinds["gpt-random"] == {"kind": CONTROL, "backbone": "gpt-random", "twin": "gpt-vocab4"}
 
 
-def said(values, difference, metric="pearson"):
+def said(values, difference, metric="pearson", config=made_up.CONFIG):
     """The verdict on made-up values: dict of model -> value, and half the width of every interval."""
     intervals = pd.DataFrame([
         {"metric": metric, "model": m, "value": v, "low": v - 0.01, "high": v + 0.01, "examples": 600, "groups": 40}
@@ -169,7 +169,7 @@ def said(values, difference, metric="pearson"):
     ]  # fmt: skip
     totals = pd.DataFrame({"model": ["cnn", "gpt-vocab4"], "total": [40.0, 120.0]})
     columns = ["metric", "model_a", "model_b", "a", "b", "difference", "low", "high"]
-    return verdict(intervals, pd.DataFrame(pairs, columns=columns), totals, model_kinds(made_up.CONFIG))
+    return verdict(intervals, pd.DataFrame(pairs, columns=columns), totals, model_kinds(config))
 
 
 def test_verdict_says_no_by_how_much_and_at_what_cost():
@@ -192,6 +192,18 @@ def test_verdict_says_yes_and_harm_and_not_known():
     assert unknown[0].startswith("No difference shown")
     assert "−0.010 to 0.030" in unknown[0]
     assert any("no untrained backbone" in sentence for sentence in unknown)
+
+
+def test_verdict_names_the_best_kmer_baseline_too():
+    networks = {"kmer": {"network": "kmer"}, "phased": {"network": "kmer", "phases": 3}, "codon": {"network": "codon"}}
+    config = made_up.CONFIG | {"models": made_up.CONFIG["models"] | networks}
+    values = {"cnn": 0.4, "gpt-vocab4": 0.5, "kmer": 0.45, "phased": 0.55, "codon": 0.57}
+    first, second = said(values, 0.02, "accuracy", config)[:2]
+    assert first.startswith("Yes: the best language model (gpt-vocab4) beats the CNN: accuracy 0.500 against 0.400")
+    assert second.startswith("It does worse than the k-mer baseline phased: accuracy 0.500 against 0.550")
+    alone = said({"gpt-vocab4": 0.5, "kmer": 0.45}, 0.02, "accuracy", config)
+    assert alone[0].startswith("Yes: the best language model (gpt-vocab4) beats the k-mer baseline kmer")
+    assert not any(sentence.startswith("It ") for sentence in alone)
 
 
 def test_verdict_knows_that_lower_errors_are_better():

@@ -11,7 +11,13 @@ NAMES = {
 }  # fmt: skip
 
 LANGUAGE, CONTROL = "language model", "untrained control"
-NETWORKS = {"cnn": "CNN", "saluki": "Saluki network", "kmer": "k-mer baseline", "linear": "linear baseline"}
+NETWORKS = {
+    "cnn": "CNN",
+    "codon": "codon CNN",
+    "saluki": "Saluki network",
+    "kmer": "k-mer baseline",
+    "linear": "linear baseline",
+}
 
 
 def model_kinds(config):
@@ -85,7 +91,11 @@ def verdict(intervals, comparisons, totals, kinds):
     sentences = []
     if language and rivals:
         rival = of_kind.get("CNN", rivals)[0]
-        sentences.append(_duel(language, rival, metric, pairs, kinds))
+        answer, words = _duel(language, rival, metric, pairs, kinds)
+        sentences.append(f"{answer}: the best language model ({language}) {words}.")
+        baseline = of_kind.get("k-mer baseline", [rival])[0]
+        if baseline != rival:
+            sentences.append(f"It {_duel(language, baseline, metric, pairs, kinds)[1]}.")
         cost = _cost(language, rival, totals)
         if cost:
             sentences.append(cost)
@@ -131,12 +141,13 @@ def _advantage(pairs, metric, a, b):
 
 
 def _duel(language, rival, metric, pairs, kinds):
+    """The answer to whether a language model beats a rival, and words for it."""
     clear, words = _advantage(pairs, metric, language, rival)
     answer = {1: "Yes", 0: "No difference shown", -1: "No"}[clear]
     verb = {1: "beats", 0: "is not told apart from", -1: "does worse than"}[clear]
     kind = kinds[rival]["kind"]
     rival = f"the {kind}" if kind.lower() == rival.lower() else f"the {kind} {rival}"
-    return f"{answer}: the best language model ({language}) {verb} {rival}: {words}."
+    return answer, f"{verb} {rival}: {words}"
 
 
 def _cost(language, rival, totals):
