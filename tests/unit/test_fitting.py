@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_sample_weight
 
 import seqlm
 from seqlm.datasets import Dataset
 from seqlm.errors import InputError
 from seqlm.fitting import Examples, fit_dataset_model
+from seqlm.inference import predict_targets
 from seqlm.models.bundle import save_bundle
 from seqlm.models.gpt import GPTConfig, GPTForCausalLM
 from seqlm.tokenization import learn_tokenizer
@@ -135,6 +137,38 @@ def test_labels_are_scaled_on_the_training_part_alone(tmp_path):
     train = data.part(0, "train")["target"]
     assert network.config.label_scaling["offset"] == pytest.approx(train.mean())
     assert network.config.label_scaling["scale"] == pytest.approx(train.std(ddof=0))
+
+
+def test_classes_are_weighted_by_the_training_part():
+    data = dataset("class")
+    plain = Examples(data, 0, "standard")
+    y, names = plain.y, np.array(plain.classes)
+    balanced = Examples(data, 0, "standard", "balanced").weight
+    expected = compute_sample_weight("balanced", y[plain.train])
+    np.testing.assert_allclose(balanced[plain.train], expected, rtol=1e-6)
+    for name in names:
+        assert balanced[plain.train][names[y[plain.train]] == name].sum() == pytest.approx(
+            len(plain.train) / len(names)
+        )
+    named = Examples(data, 0, "standard", {names[0]: 3.0}).weight
+    assert named.tolist() == np.where(y == 0, 3.0, 1.0).tolist()
+    with pytest.raises(InputError, match="'w'"):
+        Examples(data, 0, "standard", {"w": 2.0})
+
+
+def test_weights_multiply_and_change_what_is_learned(tmp_path):
+    data = dataset("class")
+    data.examples["weight"] = np.linspace(0.5, 2, len(data.examples))
+    both = Examples(data, 0, "standard", {data.classes[1]: 4.0})
+    expected = both.table["weight"] * np.where(both.y == 1, 4.0, 1.0)
+    np.testing.assert_allclose(both.weight, expected, rtol=1e-6)
+    shares = []
+    for name, weights in (("plain", None), ("heavy", {"rich": 1000.0})):
+        training = TRAINING | {"class_weights": weights, "metric": "loss"}
+        _, network, _ = run(tmp_path, data, {"network": "cnn"}, training=training, name=name)
+        predicted = predict_targets(network, list(data.examples["sequence"]), device="cpu").argmax(1)
+        shares.append((predicted == 1).mean())
+    assert shares[1] == 1 > shares[0]
 
 
 def test_test_examples_are_never_touched():

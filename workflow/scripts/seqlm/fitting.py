@@ -81,7 +81,7 @@ def fit_dataset_model(
     history : DataFrame
     """
     data = load_dataset(dataset) if isinstance(dataset, (str, Path)) else dataset
-    examples = Examples(data, fold, training.get("label_scaling", "standard"))
+    examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
     device, output = pick_device(device), Path(output)
     precision = pick_precision(precision, device)
     seed_everything(seed)
@@ -150,7 +150,7 @@ class Examples:
         Rows that some fold trains on.
     """
 
-    def __init__(self, data, fold, scaling):
+    def __init__(self, data, fold, scaling, class_weights=None):
         self.data, self.fold = data, fold
         self.target, self.classes = data.target, data.classes
         if "target" not in data.examples:
@@ -184,7 +184,20 @@ class Examples:
         else:
             self.y = [np.asarray(track, np.float32) for track in labels]
         weight = self.table["weight"].fillna(1.0).to_numpy(np.float32)
+        if class_weights and self.target == "class":
+            weight = weight * self._class_weights(class_weights)[self.y]
         self.weight = None if (weight == 1).all() else weight
+
+    def _class_weights(self, wanted):
+        """Weight of each class in the loss, float32 (classes,)."""
+        if wanted == "balanced":
+            count = np.bincount(self.y[self.train], minlength=len(self.classes))
+            return (len(self.train) / (len(self.classes) * np.maximum(count, 1))).astype(np.float32)
+        unknown = [name for name in wanted if name not in self.classes]
+        if unknown:
+            known = ", ".join(self.classes)
+            raise InputError("class_weights", f"there is no class {unknown[0]!r}", f"the classes are {known}")
+        return np.array([wanted.get(name, 1.0) for name in self.classes], np.float32)
 
     def _drop_unscalable(self):
         """Validation labels that a logarithm cannot take are left out; training labels have been checked."""
