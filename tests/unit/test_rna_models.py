@@ -5,15 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from seqlm.datasets import build_dataset, load_dataset, write_dataset, write_folds
 from seqlm.datasets.examples import summarise
 from seqlm.fitting import fit_dataset_model
 from seqlm.folds import make_folds
-from seqlm.models.bundle import load_model
+from seqlm.inference import predict_targets
+from seqlm.models.bundle import load_model, save_bundle
+from seqlm.models.gpt import GPTConfig, GPTForCausalLM
 from seqlm.predictions import predict_dataset, score_dataset
 from seqlm.study import Study, load_schema
+from seqlm.tokenization import learn_tokenizer
 from seqlm.transcripts import Transcript
 
 MODELS = {
@@ -65,6 +69,26 @@ def test_every_kind_of_model(tmp_path, name):
     assert len(scores) == len(first)
     assert arrays["codes"].shape[1] == len(first)
     assert np.isfinite(scores["loo"]).all()
+
+
+def test_a_language_model_reads_the_bases_of_an_mrna(tmp_path):
+    torch.manual_seed(0)
+    backbone = GPTForCausalLM(GPTConfig(vocab_size=4, block_size=128, n_layer=1, n_head=2, n_embd=16))
+    save_bundle(backbone, tmp_path / "backbone", learn_tokenizer("character", alphabet="ACGT"))
+    folder = write(tmp_path / "data", examples())
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    entry = {"backbone": "b", "head": "pooled"}
+    fit_dataset_model(
+        folder, 0, entry, TRAINING, 1, bundle, backbone=tmp_path / "backbone", device="cpu", precision="fp32"
+    )
+    found = predict_dataset(bundle, folder, 0, ["test"])[0].to_pandas()
+    tests = load_dataset(folder).part(0, "test")
+    bases = ["".join(token[0] for token in tokens.split()).upper() for tokens in tests["sequence"]]
+    expected = predict_targets(bundle, bases, device="cpu")
+    np.testing.assert_allclose(found["prediction"], expected, rtol=1e-5)
+    scores, *_ = score_dataset(bundle, folder, 0, examples=1)
+    assert "".join(scores["token"]) == bases[0]
 
 
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "log"])

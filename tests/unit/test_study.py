@@ -77,6 +77,7 @@ def test_the_input_is_not_changed():
             {"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}},
             ["predict.new", "'saluki'"],
         ),
+        ({"tokenizers": {"t": {"kind": "atomic"}}}, ["tokenizers.t.kind", "saluki learns them"]),
         ({"predict": {"a b": {"fasta": "x.fa", "dataset": "binding", "models": ["cnn"]}}}, ["predict.a b", "path"]),
     ],
 )

@@ -24,7 +24,6 @@ TOKENIZER_OPTIONS = {
     "character": ("alphabet", "case"),
     "kmer": ("k", "overlapping"),
     "bpe": ("size", "samplesize"),
-    "atomic": ("samplesize",),
 }
 
 
