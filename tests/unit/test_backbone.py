@@ -154,3 +154,13 @@ def test_learns_one_batch_by_heart(tokenizer):
 def test_settings_that_do_not_go_together(tokenizer, options):
     with pytest.raises(InputError):
         tiny(tokenizer, **options)
+
+
+def test_what_is_longer_than_the_encoder_reads_is_cut_and_told_or_an_error(tokenizer, caplog):
+    long = "ACGTTGCATTGACCAGTTAC" * 2
+    model = tiny(tokenizer, head="pooled", target="scalar")
+    cut = model.encode([long, "ACGT"])
+    assert cut.shape == (2, 32) and "1 of 2 sequences are cut to 32 tokens" in caplog.text
+    torch.testing.assert_close(model(cut), model(model.encode([long[:32], "ACGT"])))
+    with pytest.raises(InputError, match="has 40 tokens, the backbone reads 32"):
+        tiny(tokenizer).encode([long])

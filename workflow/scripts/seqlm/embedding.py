@@ -16,6 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from seqlm.errors import InputError
+from seqlm.models.backbone import longest_input
 from seqlm.models.heads import POOLINGS, pool
 from seqlm.runtime import pick_device
 from seqlm.tokenization import encode_batch
@@ -24,8 +25,6 @@ from seqlm.tokenization import encode_batch
 CPU_TOKENS, GPU_TOKENS = 2**12, 2**17
 # Sequences tokenized at a time.
 CHUNK = 2**14
-# RoBERTa's way of counting positions begins after the padding id.
-_OFFSET_POSITIONS = {"esm": 2, "roberta": 2, "xlm-roberta": 2, "camembert": 2}
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +75,7 @@ def embed(
     if len(sequences) == 0:
         raise InputError("sequences", "there are none to embed", "give at least one")
     device = pick_device(device)
-    rows, lengths = _tokens(tokenizer, sequences, max_length or _longest_input(network, tokenizer))
+    rows, lengths = _tokens(tokenizer, sequences, max_length or longest_input(network, tokenizer))
     budget = batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
     result = None
     with _prepared(network, precision, device) as ready, torch.inference_mode(), _output_of(ready, layer) as run:
@@ -106,16 +105,6 @@ def _network(model, tokenizer):
     if tokenizer is None:
         raise InputError("embed", "the model has no tokenizer", "give tokenizer=")
     return network, tokenizer
-
-
-def _longest_input(network, tokenizer):
-    """Tokens that tokenizer and network take at most; None when they do not say."""
-    config = network.config
-    limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
-    if positions and getattr(config, "position_embedding_type", None) != "rotary":
-        limits.append(positions - _OFFSET_POSITIONS.get(config.model_type, 0))
-    return min((limit for limit in limits if limit), default=None)
 
 
 def _tokens(tokenizer, sequences, longest):

@@ -7,6 +7,7 @@ result round and puts the two side by side: 2 E features per base.
 """
 
 import contextlib
+import logging
 
 import torch
 from torch import nn
@@ -19,6 +20,9 @@ from seqlm.models.heads import ConvHead, LinearHead, PooledHead
 from seqlm.tokenization import complement_ids, encode_batch
 
 CONTEXTS = ("forward", "both_strands")
+# RoBERTa's way of counting positions begins after the padding id.
+_OFFSET_POSITIONS = {"esm": 2, "roberta": 2, "xlm-roberta": 2, "camembert": 2}
+log = logging.getLogger(__name__)
 
 
 class BackboneConfig(SequenceConfig):
@@ -119,8 +123,18 @@ class BackboneModel(SequenceModel):
         return model
 
     def encode(self, sequences):
-        """Token ids (N, T), uint8 or uint16."""
-        return torch.from_numpy(encode_batch(self.tokenizer, sequences, length=self.config.length))
+        """Token ids (N, T), uint8 or uint16. What is more than the encoder can read is cut, which is logged."""
+        ids = torch.from_numpy(encode_batch(self.tokenizer, sequences, length=self.config.length))
+        longest = longest_input(self.backbone, self.tokenizer)
+        if longest is None or ids.shape[1] <= longest:
+            return ids
+        if self.config.target == "track":
+            raise InputError(
+                "sequence", f"has {ids.shape[1]} tokens, the backbone reads {longest}", "cut it into windows"
+            )
+        cut = int(self.known(ids[:, longest:]).any(1).sum())
+        log.warning("%d of %d sequences are cut to %d tokens", cut, len(ids), longest)
+        return ids[:, :longest]
 
     def features(self, X, pooled=False):
         """What the head reads: (N, T, D), or (N, D) when `pooled`; D is 2 E for both strands.
@@ -202,6 +216,16 @@ class BackboneModel(SequenceModel):
         for parameter in self.backbone.parameters():
             parameter.requires_grad_(id(parameter) in trained)
         return modules
+
+
+def longest_input(network, tokenizer):
+    """Tokens that tokenizer and network take at most; None when they do not say."""
+    config = network.config
+    limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
+    if positions and getattr(config, "position_embedding_type", None) != "rotary":
+        limits.append(positions - _OFFSET_POSITIONS.get(config.model_type, 0))
+    return min((limit for limit in limits if limit), default=None)
 
 
 def _check(config):
