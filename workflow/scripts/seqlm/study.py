@@ -114,11 +114,13 @@ def check_files(config, name, files):
             _known(config["sources"], "source (or FASTA file)", where, files[key])
 
 
-def number_of_folds(folds):
+def number_of_folds(folds, where="folds"):
     """How many folds a dataset's `folds` entry makes."""
     if folds["scheme"] in ("kfold", "repeated"):
         return folds["k"]
     if folds["scheme"] == "custom":
+        if not isinstance(folds["test"], list):
+            raise InputError(where, f"test is {folds['test']!r}, not a list per fold", "write test: [[a], [b, c]]")
         return len(folds["test"])
     return 1
 
@@ -181,6 +183,7 @@ class Study:
                 )
         for name in config["datasets"]:
             _known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
+            number_of_folds(config["datasets"][name]["folds"], f"config, datasets.{name}.folds")
         for name in config["tokenizers"]:
             _known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
         for name, backbone in config["backbones"].items():
