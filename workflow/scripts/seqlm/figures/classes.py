@@ -4,7 +4,7 @@ import numpy as np
 
 from seqlm.class_tables import confusion
 from seqlm.errors import InputError
-from seqlm.figures.style import FAINT, drawing, looks, ordered, short
+from seqlm.figures.style import FAINT, drawing, looks, ordered
 from seqlm.metrics import expected_calibration_error, reliability
 
 
@@ -15,7 +15,7 @@ def _checked(examples, what):
 
 
 def draw_confusion(examples, outputs, dataset, names=None):
-    """Confusion matrices, one column per model: counts on top, shares of each observed class below.
+    """Confusion matrices, one per model: in each cell the share of the observed class, and below it the count.
 
     Parameters
     ----------
@@ -24,38 +24,36 @@ def draw_confusion(examples, outputs, dataset, names=None):
     """
     found = _checked(examples, f"confusion of {dataset}")
     drawn, classes = ordered(found, names), list(map(str, examples["classes"]))
-    size = max(3.6, 1.2 + 0.62 * len(classes))
-    with drawing(outputs, 1.4 + size * len(drawn), 2 * size + 0.5) as figure:
-        grid = figure.subplots(2, len(drawn), squeeze=False, sharex=True, sharey=True)
-        for column, name in enumerate(drawn):
+    columns = len(drawn) if len(drawn) <= 3 else 2 if len(drawn) == 4 else 3
+    rows = -(-len(drawn) // columns)
+    size = max(3.6, 1.0 + 0.72 * len(classes))
+    with drawing(outputs, 1.4 + size * columns, 0.9 + (0.4 + size) * rows) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, name in zip(grid.flat, drawn, strict=False):
             counts = confusion(examples["observed"], examples["prediction"][found.index(name)].argmax(1), len(classes))
-            shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-            accuracy = np.trace(counts) / max(counts.sum(), 1)
-            _matrix(grid[0, column], counts, counts / max(counts.max(), 1), short)
-            _matrix(grid[1, column], shares, shares, "{:.2f}".format)
-            grid[0, column].set_title(f"{name}: accuracy {accuracy:.3f}", fontsize=13)
-            grid[1, column].set_xticks(
-                np.arange(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor"
-            )
-            grid[1, column].set_xlabel("predicted")
-        for row, kind in zip(grid, ("counts", "share of observed"), strict=True):
-            row[0].set_yticks(np.arange(len(classes)), classes)
-            row[0].set_ylabel(f"observed ({kind})")
+            _matrix(axes, counts)
+            axes.set_title(f"{name}: accuracy {np.trace(counts) / max(counts.sum(), 1):.3f}", fontsize=13)
+            axes.set(xticks=[], yticks=[])
+        for axes in grid.flat[len(drawn) :]:
+            axes.set_visible(False)
+        places = np.arange(len(classes))
+        for row in grid:
+            row[0].set_yticks(places, classes)
+            row[0].set_ylabel("observed")
+        for index in range(max(0, len(drawn) - columns), len(drawn)):  # those with nothing below them
+            axes = grid.flat[index]
+            axes.set_xticks(places, classes, rotation=45, ha="right", rotation_mode="anchor")
+            axes.set_xlabel("predicted")
 
 
-def _matrix(axes, values, shades, write):
-    axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+def _matrix(axes, counts):
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     axes.grid(visible=False)
-    for (i, j), value in np.ndenumerate(values):
-        axes.text(
-            j,
-            i,
-            write(value),
-            ha="center",
-            va="center",
-            fontsize=10,
-            color="white" if shades[i, j] > 0.55 else "#222222",
-        )
+    for (i, j), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.55 else "#222222"
+        for text, shift, points in ((f"{share:.2f}", -0.14, 11), (f"{counts[i, j]:,}", 0.24, 8.5)):
+            axes.text(j, i + shift, text, ha="center", va="center", fontsize=points, color=colour)
 
 
 def draw_reliability(examples, outputs, dataset, names=None, bins=10):
@@ -80,10 +78,10 @@ def draw_reliability(examples, outputs, dataset, names=None, bins=10):
             for name in drawn:
                 _reliability(axes, below, observed, examples[key][found.index(name)], bins, name, look[name])
             axes.set(title=title, ylim=(-0.02, 1.02))
-            axes.legend(loc="upper left")
-            below.set(xlabel="confidence (highest probability)", xlim=(0, 1), ylim=(0, None))
+            axes.legend(loc="best")
+            below.set(xlabel="confidence (highest probability)", xlim=(0, 1))
         grid[0, 0].set_ylabel("accuracy")
-        grid[1, 0].set_ylabel("share")
+        grid[1, 0].set(ylabel="share", ylim=(0, None))
         figure.suptitle(f"{dataset}: are probabilities what they say?")
 
 
