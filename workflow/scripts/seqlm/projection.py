@@ -154,7 +154,7 @@ button i{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-ri
 <script>
 const d = JSON.parse(document.getElementById("data").textContent), size = 560, edge = 16;
 const shown = d.labels.map(() => true), maps = [], tip = document.getElementById("tip");
-const range = (v) => [Math.min(...v), Math.max(...v)];
+const range = (v) => v.reduce(([low, high], a) => [Math.min(low, a), Math.max(high, a)], [Infinity, -Infinity]);
 d.panels.forEach((name, p) => {
   const rows = d.panel.flatMap((q, i) => q === p ? [i] : []);
   // A fixed shuffle, so that no label lies on top of all others.
