@@ -125,6 +125,10 @@ def test_characters_as_tokens(tmp_path):
 
 def test_bases_of_tokens():
     assert bases_of("a Gej u#2 C") == "AGTC"
+    assert bases_of("acGu", separator="") == "ACGT"
+    for odd in ("exon1 a", "a -", "a  c"):
+        with pytest.raises(InputError, match="is no base"):
+            bases_of(odd)
 
 
 def test_models_without_a_layout_read_plain_bases():

@@ -332,8 +332,11 @@ def _escape(text):
 def bases_of(sequence, separator=" ", specifier_separator="#"):
     """Plain bases of a sequence of mRNA tokens, for models that know bases only: ``"a Gej c#1"`` becomes ``"AGC"``."""
     tokens = sequence.split(separator) if separator else sequence
-    bases = "".join(token.partition(specifier_separator)[0][:1] for token in tokens)
-    return bases.upper().replace("U", "T")
+    tokens = [token.partition(specifier_separator)[0] for token in tokens]
+    for token in dict.fromkeys(tokens):
+        if not token[:1].isalpha() or token[1:].lower() not in ("", "ej"):
+            raise InputError(f"token {token!r}", "is no base", "use network: saluki, which reads tokens of any kind")
+    return "".join(token[:1] for token in tokens).upper().replace("U", "T")
 
 
 def as_read(model, sequences):
