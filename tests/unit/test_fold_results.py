@@ -20,6 +20,7 @@ from seqlm.fold_results import (
     write_explanation,
     write_fold_results,
     write_motif_arrays,
+    write_scores,
 )
 
 IDS = ["a", "b", "c", "d"]
@@ -114,7 +115,7 @@ def test_replacement_scores_by_base():
 def test_explanation_holds_what_the_arrays_hold(tmp_path):
     scores = np.array([[0.5, -1.0, 2.0], [0.25, np.nan, np.nan]], np.float32)
     loo = LeaveOneOut(scores, np.array([3.0, 4.0], np.float32), [["a", "Gej", "c"], ["T"]], [])
-    write_explanation(tmp_path, loo.to_table(["x", "y"]), loo.prediction)
+    write_explanation(tmp_path, loo.to_table(["x", "y"]), ["x", "y"], loo.prediction)
     explanation = pickle.loads((tmp_path / "explanation.pkl").read_bytes())
     assert isinstance(explanation, shap.Explanation)
     assert explanation.values[0].tolist() == [-0.5, 1, -2]
@@ -125,6 +126,26 @@ def test_explanation_holds_what_the_arrays_hold(tmp_path):
     assert arrays["length"].tolist() == [3, 1]
     assert arrays["values"].tolist() == [-0.5, 1, -2, -0.25]
     assert arrays["tokens"].tolist() == ["a", "Gej", "c", "T"]
+
+
+def test_scores_of_all_classes_are_explained_for_the_predicted_one(tmp_path):
+    """Also where a sequence has no token that is replaced."""
+    nan = np.nan
+    scores = np.array([[[[1.0, -1]], [[nan, nan]]], [[[nan, nan]], [[nan, nan]]], [[[2, -2]], [[3, -3]]]], np.float32)
+    loo = LeaveOneOut(
+        scores, np.array([[0.5, 0.1], [0, 1], [0, 4]], np.float32), [["a", "c"], ["g"], ["a", "a"]], ["t"],
+        predicted=["no", "yes", "yes"], classes=["no", "yes"], own=np.zeros((3, 2, 1), bool),
+    )  # fmt: skip
+    chosen = loo.of_predicted()
+    arrays = {"id": np.array(["x", "y", "z"]), "prediction": chosen.prediction, "scores": chosen.scores[:, :, 0]}
+    arrays |= {"codes": np.zeros((3, 2), np.uint8), "replaced": chosen.scores, "replacements": np.array(["t"])}
+    write_scores(tmp_path, loo.to_table(["x", "y", "z"]), arrays)
+    found = np.load(tmp_path / "explanation.npz")
+    assert found["id"].tolist() == ["x", "z"]
+    assert found["prediction"].tolist() == [0.5, 4.0]
+    assert found["values"].tolist() == [-1, 2, 3]
+    assert pd.read_csv(tmp_path / "scores.csv")["class"].tolist() == ["no", "yes"] * 3
+    assert np.load(tmp_path / "contributions.npz")["arr_0"].shape == (3, 4, 2)
 
 
 def test_ensemble_weights_come_from_the_validation_part():

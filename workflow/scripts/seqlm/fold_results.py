@@ -148,7 +148,7 @@ def write_scores(folder, table, arrays):
     if "replaced" in arrays:
         scores = scores_by_base(arrays["replaced"], arrays["replacements"])
     write_motif_arrays(folder, arrays["codes"], scores)
-    write_explanation(folder, table, arrays["prediction"])
+    write_explanation(folder, table, arrays["id"], arrays["prediction"])
 
 
 def motif_arrays(codes, scores):
@@ -201,7 +201,7 @@ def write_motif_arrays(folder, codes, scores):
             np.savez_compressed(path, array)
 
 
-def write_explanation(folder, table, prediction):
+def write_explanation(folder, table, ids, prediction):
     """Leave-one-out scores as a `shap.Explanation` (explanation.pkl) and as plain arrays (explanation.npz).
 
     Values are minus the scores: what a token adds to the prediction. Where there are several replacements, their mean.
@@ -211,17 +211,21 @@ def write_explanation(folder, table, prediction):
     folder : path
     table : DataFrame
         Leave-one-out scores, as `LeaveOneOut.to_table` gives them.
+    ids : sequence of str (n,)
+        All sequences; one whose tokens have no score is left out.
     prediction : array (n,)
-        What the scores of each sequence are differences from, in the order of the table.
+        What the scores of each sequence are differences from.
     """
     import pickle
 
     from shap import Explanation
 
-    names, own = zip(*transcripts_of(table), strict=True)
+    own = dict(transcripts_of(table))
+    found = [i for i, name in enumerate(ids) if name in own]
+    names, own = [ids[i] for i in found], [own[ids[i]] for i in found]
     values = [-rows["loo"].to_numpy(np.float64) for rows in own]
     tokens = [rows["token"].to_numpy(object) for rows in own]
-    prediction = np.asarray(prediction, np.float64)
+    prediction = np.asarray(prediction, np.float64)[found]
     explanation = Explanation(values=_ragged(values), base_values=prediction, data=_ragged(tokens))
     with atomic_path(Path(folder) / "explanation.pkl") as path:
         path.write_bytes(pickle.dumps(explanation))
