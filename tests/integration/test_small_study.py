@@ -2,12 +2,16 @@
 
 import copy
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyBigWig
 import pytest
 
+import seqlm
 from conftest import Workflow, small_study
+from seqlm.sequences import Genome
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,6 @@ def test_metrics_are_one_correlation_over_all_bases(finished):
 
 
 def test_saved_models_predict_what_the_study_predicted(finished):
-    import seqlm
-
     examples = pd.read_parquet(finished.results / "datasets/tf_binding/examples.parquet").set_index("id")
     for name in ("cnn", "gpt-full", "gpt-vocab4"):
         place = f"tf_binding/{name}/fold0/seed1"
@@ -112,6 +114,52 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_no_more(finished, tmp_p
     counts = planned(workflow, "attributions", "predictions")
     assert counts["train_model"] == counts["predict_targets"] == counts["score_loo"] == 1
     assert "pretrain_backbone" not in counts
+
+
+def test_new_files_over_several_jobs(finished, tmp_path):
+    """Windows of a genome in three shards: predictions, their track and leave-one-out scores are those in memory."""
+    workflow = copy_of(finished, tmp_path)
+    chrom, windows = "NC_004353.4", [(5000 + 20 * i, 5100 + 20 * i) for i in range(2100)]
+    for name, chosen in (("many", windows), ("few", windows[:80])):
+        (tmp_path / f"{name}.bed").write_text("".join(f"{chrom}\t{start}\t{end}\n" for start, end in chosen))
+    new = {"genome": "fly", "dataset": "tf_binding", "models": ["cnn"]}
+    loo = {"edit": "replace", "replacements": {"A": ["C"], "C": ["A", "T"]}}
+    workflow.study["predict"] = {
+        "many": {**new, "bed": "many.bed", "shards": 3}, "few": {**new, "bed": "few.bed", "shards": 2, "loo": loo}
+    }  # fmt: skip
+    workflow.study["runs"]["tf_binding"]["loo"]["shards"] = 2
+    workflow.write()
+    files, scores, own = (
+        Path("results/small") / part for part in ("predictions/files", "attributions/files", "attributions/tf_binding")
+    )
+    workflow(str(files / "many.parquet"), str(files / "many/cnn.bw"), str(scores / "few/cnn.csv"), str(own / "cnn.npz"))
+    assert not list(workflow.results.rglob("*-of-*.parquet"))
+
+    model = seqlm.load_model(workflow.results / "models/tf_binding/cnn/fold0/seed1")
+    genome = Genome(workflow.results / "sources/fly.fa.gz")
+    sequences = [genome.fetch(chrom, *window).upper() for window in windows]
+    ids = [f"{chrom}:{start}-{end}" for start, end in windows]
+    predicted = seqlm.predict(model, sequences).numpy()
+    written = pd.read_parquet(tmp_path / files / "many.parquet")
+    assert written["id"].tolist() == ids
+    np.testing.assert_allclose(np.stack(written["prediction"]), predicted, atol=1e-5)
+    total, count = np.zeros(42080), np.zeros(42080)
+    for row, (start, end) in zip(predicted, windows, strict=True):
+        total[start - 5000 : end - 5000] += row
+        count[start - 5000 : end - 5000] += 1
+    with pyBigWig.open(str(tmp_path / files / "many/cnn.bw")) as track:
+        np.testing.assert_allclose(track.values(chrom, 5000, 47080), total / count, atol=1e-5)
+    expected = seqlm.leave_one_out(model, sequences[:80], **loo).to_table(ids[:80])
+    found = pd.read_csv(tmp_path / scores / "few/cnn.csv")
+    assert list(found) == ["sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo"]
+    assert (found[["sequence", "token", "replacement"]] == expected[["sequence", "token", "replacement"]]).all(None)
+    np.testing.assert_allclose(found["loo"], expected["loo"], atol=1e-5)
+    # Of the dataset's own examples, two jobs give to the bit what one gave.
+    assert (tmp_path / own / "cnn.parquet").read_bytes() == (finished.folder / own / "cnn.parquet").read_bytes()
+    before, after = np.load(finished.folder / own / "cnn.npz"), np.load(tmp_path / own / "cnn.npz")
+    assert set(before.files) == set(after.files)
+    for name in before.files:
+        np.testing.assert_array_equal(after[name], before[name])
 
 
 def test_a_longer_pretraining_reruns_only_models_on_it(finished, tmp_path):

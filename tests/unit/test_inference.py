@@ -216,8 +216,8 @@ def test_jobs_of_the_workflow_write_their_tables(tmp_path):
     pearson = metrics.set_index(["part", "metric"])["value"]["test", "pearson"]
     assert pearson == pytest.approx(np.corrcoef(observed, predicted)[0, 1])
 
-    loo = {"edit": "replace", "examples": 3, "models": ["cnn"]}
-    score_job(_job(inputs, outputs, {"loo": loo, "fold": 0}, resources))
+    loo = {"edit": "replace", "examples": 3}
+    score_job(_job(inputs, outputs, {"loo": loo, "fold": 0, "shard": [1, 1]}, resources))
     table = pq.read_table(outputs["table"]).to_pandas()
     assert list(table.columns) == list(COLUMNS)
     assert len(table) == 3 * 20 * 4

@@ -194,3 +194,15 @@ def test_wrong_options_are_one_line(track, options, message):
 def test_sequences_are_a_list(track, sequences):
     with pytest.raises(ValueError, match="list"):
         leave_one_out(track, sequences)
+
+
+def test_a_run_of_equal_bases_has_one_score():
+    """Whichever base of a run is removed, the same sequence is left."""
+    torch.manual_seed(0)
+    model = CNN(CNNConfig(filters=8, hidden=8, kernel=5)).eval()
+    text = "ACGGGGTNNAATTTTTTTTTTTT"
+    scores = leave_one_out(model, [text], "remove", device="cpu").scores[0]
+    for start, end in ((2, 6), (7, 9), (9, 11), (11, 23)):
+        assert len(set(scores[start:end].tolist())) == 1
+    exact = leave_one_out(model, [text], "remove", method="reference", device="cpu").scores[0]
+    np.testing.assert_allclose(scores, exact, atol=1e-5)

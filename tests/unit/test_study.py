@@ -205,6 +205,9 @@ def with_file(**entry):
         ({"fasta": "x.fa", "genome": "windows"}, ["no place in a genome"]),
         ({"fasta": "x.fa", "length": 300}, ["length", "vcf"]),
         ({"fasta": "x.fa", "level": 90}, ["predict.new.level"]),
+        ({"vcf": "x.vcf", "genome": "windows", "loo": {}}, ["not variants"]),
+        ({"fasta": "x.fa", "loo": {"models": ["saluki"]}}, ["predict.new.loo", "'saluki'"]),
+        ({"fasta": "x.fa", "loo": {"edit": "mask", "replacements": {"A": ["C"]}}}, ["predict.new.loo", "mean nothing"]),
     ],
 )
 def test_files_that_cannot_be_predicted_on_are_one_line(entry, words):

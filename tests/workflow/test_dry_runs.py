@@ -43,6 +43,18 @@ def test_new_files_are_predicted_in_shards_and_gathered(workflow):
         assert counts["gather_files"] == 2
 
 
+def test_leave_one_out_is_divided_among_jobs(workflow):
+    (workflow.folder / "new.fa").write_text(">a\nACGT\n")
+    workflow.study["runs"]["tf_binding"]["loo"] |= {"shards": 2, "models": ["cnn"]}
+    workflow.study["predict"] = {"new": {"fasta": "new.fa", "dataset": "tf_binding", "models": ["cnn"], "shards": 3,
+                                         "loo": {"edit": "remove"}}}  # fmt: skip
+    workflow.write()
+    counts = job_counts(workflow("-n", "attributions").stdout)
+    assert (counts["score_loo_shard"], counts["gather_loo"]) == (2, 1)
+    assert (counts["score_files"], counts["gather_scores"]) == (3, 1)
+    assert "score_loo" not in counts and "predict_files" not in counts
+
+
 @pytest.mark.parametrize("target", ["models", "predictions", "attributions", "metrics", "plots"])
 def test_targets_exist(workflow, target):
     assert "Job stats" in workflow("-n", target).stdout
@@ -69,7 +81,7 @@ def test_shipped_studies_plan(root, config, tmp_path):
 def test_profiles_ask_for_a_gpu_where_it_is_used(root, workflow, profile):
     text = (root / "profiles" / profile / "profile.yaml").read_text()
     asked = {rule for rule, values in yaml.safe_load(text)["set-resources"].items() if "gpu" in values}
-    inference = {"predict_targets", "predict_files", "score_loo", "embed_sequences"}
+    inference = {"predict_targets", "predict_files", "score_loo", "score_loo_shard", "score_files", "embed_sequences"}
     assert asked == {"pretrain_backbone", "train_model", *inference}
     assert "gpu" not in (root / "profiles/default/profile.yaml").read_text().lower()
 

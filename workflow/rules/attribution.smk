@@ -1,5 +1,12 @@
 # Leave-one-out scores of every base, on the first fold's test examples by the first seed's model.
 
+SHARDED = any_of([name for name in STUDY.runs_with("loo") if STUDY["runs"][name]["loo"]["shards"] > 1])
+
+
+# Many examples: cut into shards that are scored apart and joined in order.
+scattergather:
+    **{f"loo/{name}": STUDY["runs"][name]["loo"]["shards"] for name in STUDY.runs_with("loo")},
+
 
 rule score_loo:
     input:
@@ -14,6 +21,8 @@ rule score_loo:
         f"{LOGS}/attributions/{{dataset}}/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/attributions/{{dataset}}/{{model}}.tsv"
+    wildcard_constraints:
+        dataset=any_of([name for name in STUDY.runs_with("loo") if STUDY["runs"][name]["loo"]["shards"] == 1]),
     conda:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
@@ -23,8 +32,85 @@ rule score_loo:
         mem_mb=8000,
         runtime=480,
     params:
-        loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k != "models"},
+        loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
         fold=0,
+        shard=shard_of,
         code=code_digest("attribution", "inference", "predictions"),
     script:
         "../scripts/score_loo.py"
+
+
+use rule score_loo as score_loo_shard with:
+    output:
+        table=temp(f"{R}/attributions/{{dataset}}/{{model}}/{{scatteritem}}.parquet"),
+        arrays=temp(f"{R}/attributions/{{dataset}}/{{model}}/{{scatteritem}}.npz"),
+        cost=temp(f"{R}/attributions/{{dataset}}/{{model}}/{{scatteritem}}.cost.json"),
+    log:
+        f"{LOGS}/attributions/{{dataset}}/{{model}}/{{scatteritem}}.log",
+    benchmark:
+        f"{BENCHMARKS}/attributions/{{dataset}}/{{model}}/{{scatteritem}}.tsv"
+    wildcard_constraints:
+        dataset=SHARDED,
+
+
+rule gather_loo:
+    input:
+        tables=lambda w: of_shards(w, "parquet"),
+        arrays=lambda w: of_shards(w, "npz"),
+        costs=lambda w: of_shards(w, "cost.json"),
+    output:
+        table=f"{R}/attributions/{{dataset}}/{{model}}.parquet",
+        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        cost=f"{R}/attributions/{{dataset}}/{{model}}.cost.json",
+    log:
+        f"{LOGS}/attributions/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=SHARDED,
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/gather_loo.py"
+
+
+# New files.
+
+
+rule score_files:
+    input:
+        file=lambda w: STUDY.file_input(w.files),
+        genome=lambda w: STUDY.file_genome(w.files) or [],
+        model=lambda w: f"{R}/models/{STUDY.file_jobs(w.files)[w.model][0].path}",
+    output:
+        temp(f"{R}/attributions/files/{{files}}/{{model}}/{{scatteritem}}.parquet"),
+    log:
+        f"{LOGS}/attributions/files/{{files}}/{{model}}/{{scatteritem}}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        device="auto",
+        mem_mb=8000,
+        runtime=480,
+    params:
+        loo=lambda w: {k: v for k, v in STUDY["predict"][w.files]["loo"].items() if k != "models"},
+        format=lambda w: STUDY.file_format(w.files),
+        reading=lambda w: STUDY["predict"][w.files].get("reading"),
+        shard=shard_of,
+        code=code_digest("attribution", "inference", "streaming", "annotation", "delimited", "transcripts"),
+    script:
+        "../scripts/score_files.py"
+
+
+rule gather_scores:
+    input:
+        lambda w: getattr(gather, w.files)(f"{R}/attributions/files/{w.files}/{w.model}/{{scatteritem}}.parquet"),
+    output:
+        f"{R}/attributions/files/{{files}}/{{model}}.parquet",
+        f"{R}/attributions/files/{{files}}/{{model}}.csv",
+    log:
+        f"{LOGS}/attributions/files/{{files}}/{{model}}.log",
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/gather_files.py"

@@ -55,12 +55,24 @@ PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in 
 
 FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY["predict"]]
 FILES += [f"{R}/predictions/files/{name}/{model}.{suffix}" for name, model, suffix in STUDY.tracks]
+FILE_SCORES = [f"{R}/attributions/files/{name}/{model}.csv" for name, model in STUDY.file_attributions]
 
 
 def local_origin(wildcards):
     """A source's own file when it lies on this machine, so that a change to it is noticed."""
     origin = STUDY.source_origin(wildcards.source)
     return [] if "://" in origin else origin
+
+
+def shard_of(wildcards):
+    """(k, n) of a job that does the kth of n shards; (1, 1) of one that does all."""
+    return [int(number) for number in wildcards.get("scatteritem", "1-of-1").split("-of-")]
+
+
+def of_shards(wildcards, suffix):
+    """The files of the shards of a dataset's leave-one-out scores."""
+    pattern = f"{R}/attributions/{wildcards.dataset}/{wildcards.model}/{{scatteritem}}.{suffix}"
+    return getattr(gather, f"loo/{wildcards.dataset}")(pattern)
 
 
 def any_of(names):

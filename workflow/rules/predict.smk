@@ -65,7 +65,7 @@ rule predict_files:
         reverse_complement=lambda w: STUDY["predict"][w.files]["reverse_complement"],
         level=lambda w: STUDY["predict"][w.files]["level"],
         cleaning=lambda w: STUDY["predict"][w.files]["cleaning"],
-        shard=lambda w: [int(number) for number in w.scatteritem.split("-of-")],
+        shard=shard_of,
         code=code_digest(
             "inference",
             "predictions",

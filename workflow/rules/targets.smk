@@ -16,6 +16,7 @@ rule predictions:
 rule attributions:
     input:
         paths(STUDY.runs_with("loo"), f"{R}/attributions/{{}}/export"),
+        FILE_SCORES,
 
 
 rule fold_results:

@@ -1,4 +1,4 @@
-"""Join the shards of a file's predictions, in order."""
+"""Join the shards of a file's predictions or scores, in order: as parquet, CSV or both."""
 
 from seqlm.errors import one_line_errors
 from seqlm.streaming.writing import gather
@@ -6,7 +6,8 @@ from seqlm.streaming.writing import gather
 
 def main(snakemake):
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
-        gather(list(snakemake.input), snakemake.output[0])
+        for output in snakemake.output:
+            gather(list(snakemake.input), output)
 
 
 if "snakemake" in globals():

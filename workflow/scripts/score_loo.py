@@ -18,7 +18,9 @@ def main(snakemake):
         from seqlm.predictions import score_dataset, write_json, write_parquet
 
         dataset = Path(inputs.examples).parent
-        table, arrays, cost = score_dataset(inputs.model, dataset, params.fold, device=resources.device, **params.loo)
+        table, arrays, cost = score_dataset(
+            inputs.model, dataset, params.fold, device=resources.device, shard=tuple(params.shard), **params.loo
+        )
         write_parquet(table, outputs.table)
         write_arrays(arrays, outputs.arrays)
         write_json(cost, outputs.cost)

@@ -25,6 +25,23 @@ class InputError(ValueError):
         super().__init__(" ".join(f"{self.where}: {problem}; {mend}".split()))
 
 
+def check_known(names, kind, where, *wanted):
+    """Refuse names that refer to nothing, and list those there are.
+
+    Parameters
+    ----------
+    names : collection of str
+    kind : str
+        What is named, in the singular.
+    where : str
+    *wanted : str
+    """
+    for name in wanted:
+        if name not in names:
+            there_are = ", ".join(names) or "none"
+            raise InputError(where, f"there is no {kind} named {name!r}", f"the {kind}s there are: {there_are}")
+
+
 @contextmanager
 def one_line_errors(log=None):
     """Turn an `InputError` or a full disk into one line on stderr and exit status 1.

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from seqlm.attribution import leave_one_out
+from seqlm.attribution.pieces import ABOUT_ALL, join_arrays, pieces, share
 from seqlm.calibration import calibration_rows
 from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
@@ -79,7 +81,7 @@ def prediction_table(model, ids, prediction, columns=None):
 
 def score_dataset(
     model, dataset, fold, edit="mask", examples=50, part="test", replacements=None, class_index="predicted",
-    device="auto",
+    device="auto", shard=(1, 1),
 ):  # fmt: skip
     """Leave-one-out scores of some examples of a dataset, those with a motif first.
 
@@ -93,6 +95,8 @@ def score_dataset(
         How many of the part's examples are scored; None for all.
     part : str
     device : str
+    shard : (int, int)
+        (k, n): only the kth of n shares of these examples, counted from 1; see `seqlm.attribution.pieces`.
 
     Returns
     -------
@@ -110,13 +114,24 @@ def score_dataset(
     _check_some(chosen, dataset, fold, [part])
     device = pick_device(device)
     sequences = as_read(model, chosen["sequence"])
+    cuts = pieces([len(sequence) for sequence in sequences])
+    own = share(cuts, shard)
+    results = []
     with CostLog("loo", device, parameters=model.num_parameters()) as cost:
-        scored = leave_one_out(
-            model, sequences, edit, replacements, class_index=class_index, device=device, verbose=True
-        )  # fmt: skip
-        cost.add(samples=len(sequences), tokens=sum(map(len, scored.tokens)))
-    labels = None if "target" not in chosen or data.target == "track" else chosen["target"]
-    return scored.to_table(chosen["id"], labels), _arrays(scored, chosen, data.target), cost.totals()
+        for cut in tqdm(own or cuts[:1], desc="leave one out", unit="piece"):
+            scored = leave_one_out(
+                model, sequences[cut], edit, replacements, class_index=class_index, device=device
+            )  # fmt: skip
+            cost.add(samples=len(scored.tokens), tokens=sum(map(len, scored.tokens)))
+            examples = chosen.iloc[cut]
+            labels = None if "target" not in chosen or data.target == "track" else examples["target"]
+            results.append((scored.to_table(examples["id"], labels), _arrays(scored, examples, data.target)))
+    tables, arrays = zip(*results, strict=True)
+    table, arrays = pd.concat(tables, ignore_index=True), join_arrays(arrays)
+    if not own:  # more shards than pieces: no rows, of the same columns
+        table = table.iloc[:0]
+        arrays = {name: array if name in ABOUT_ALL else array[:0] for name, array in arrays.items()}
+    return table, arrays, cost.totals()
 
 
 def write_parquet(table, path):

@@ -13,13 +13,11 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from seqlm.errors import InputError
+from seqlm.errors import InputError, check_known
+from seqlm.file_settings import NewFiles, check_files
 from seqlm.loo_settings import check_loo
-from seqlm.streaming.reading import check_reading, is_spliced
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
-FILE_KINDS = ("fasta", "table", "bed", "vcf", "gff", "genbank")
-FILE_FORMATS = {"gff": "annotation", "genbank": "genbank"}  # the others by their suffix
 TOKENIZER_OPTIONS = {
     "character": ("alphabet", "case"),
     "kmer": ("k", "overlapping"),
@@ -71,49 +69,6 @@ def check_config(config, schema, where="config"):
     return config
 
 
-def _known(names, kind, where, *wanted):
-    for name in wanted:
-        if name not in names:
-            there_are = ", ".join(names) or "none"
-            raise InputError(where, f"there is no {kind} named {name!r}", f"the {kind}s there are: {there_are}")
-
-
-def check_files(config, name, files):
-    """Refuse an entry of the section predict that nothing can be predicted from."""
-    where = f"config, predict.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        mend = "use letters, digits, '.', '_' and '-' only"
-        raise InputError(where, "the name has characters that a path cannot carry", mend)
-    _known(config["runs"], "run", where, files["dataset"])
-    _known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
-    for model in files["models"]:
-        if "ensemble" in config["models"][model]:
-            raise InputError(where, f"{model} is an ensemble of other models", "name its members")
-    given = [kind for kind in FILE_KINDS if kind in files]
-    if len(given) != 1:
-        raise InputError(where, f"names {len(given)} files", f"give exactly one of {', '.join(FILE_KINDS)}")
-    kind = given[0]
-    if kind in ("bed", "vcf", "gff") and "genome" not in files:
-        mend = "give genome: a source or a FASTA file"
-        raise InputError(where, f"a {kind.upper()} file needs the genome it refers to", mend)
-    if kind in ("fasta", "genbank") and "genome" in files:
-        raise InputError(where, f"sequences of {kind} have no place in a genome", "give bed or gff, or drop genome")
-    if "reading" in files:
-        check_reading(where, FILE_FORMATS.get(kind, kind), files["reading"])
-        if "genome" in files and kind == "table" and is_spliced("table", files["reading"]):
-            raise InputError(where, "mRNAs of a table have no place in a genome", "give gff, or drop genome")
-    if kind != "vcf" and "length" in files:
-        raise InputError(where, "length is that of windows around variants", "give vcf, or drop length")
-    if kind == "vcf" and "loo" in files:
-        raise InputError(where, "leave-one-out scores are of sequences, not variants", "give fasta, table or bed")
-    for key in ("fasta", "genome"):
-        if key in files and files[key] in config["sources"]:
-            if "fasta" not in config["sources"][files[key]]:
-                raise InputError(where, f"source {files[key]} is not FASTA", f"name a FASTA source as {key}")
-        elif key in files and not Path(files[key]).suffix:
-            _known(config["sources"], "source (or FASTA file)", where, files[key])
-
-
 def number_of_folds(folds, where="folds"):
     """How many folds a dataset's `folds` entry makes."""
     if folds["scheme"] in ("kfold", "repeated"):
@@ -139,7 +94,7 @@ class Job:
         return f"{self.dataset}/{self.model}/fold{self.fold}/seed{self.seed}"
 
 
-class Study:
+class Study(NewFiles):
     """A checked config and what follows from it.
 
     Parameters
@@ -182,20 +137,20 @@ class Study:
                     f"give one of: {', '.join(SOURCE_KINDS)}",
                 )
         for name in config["datasets"]:
-            _known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
+            check_known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
             number_of_folds(config["datasets"][name]["folds"], f"config, datasets.{name}.folds")
         for name in config["tokenizers"]:
-            _known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
+            check_known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
         for name, backbone in config["backbones"].items():
             where = f"config, backbones.{name}"
             if "hub" in backbone:
                 continue
             if "tokenizer" not in backbone:
                 raise InputError(where, "a backbone pretrained here needs a tokenizer", "give tokenizer: <name>")
-            _known(config["tokenizers"], "tokenizer", where, backbone["tokenizer"])
-            _known(config["sources"], "source", where, *backbone["corpus"])
+            check_known(config["tokenizers"], "tokenizer", where, backbone["tokenizer"])
+            check_known(config["sources"], "source", where, *backbone["corpus"])
             if "without" in backbone:
-                _known(config["datasets"], "dataset", where, backbone["without"])
+                check_known(config["datasets"], "dataset", where, backbone["without"])
             if not backbone["corpus"]:
                 raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
         for name, model in config["models"].items():
@@ -203,17 +158,19 @@ class Study:
             if sum(kind in model for kind in ("network", "backbone", "ensemble")) != 1:
                 mend = "give network: cnn, or backbone: <name>, or ensemble: [<models>]"
                 raise InputError(where, "a model has either a network or a backbone or is an ensemble", mend)
-            _known([other for other in config["models"] if other != name], "model", where, *model.get("ensemble", []))
+            check_known(
+                [other for other in config["models"] if other != name], "model", where, *model.get("ensemble", [])
+            )
             if "backbone" in model:
-                _known(config["backbones"], "backbone", where, model["backbone"])
+                check_known(config["backbones"], "backbone", where, model["backbone"])
         for name, run in config["runs"].items():
-            _known(config["datasets"], "dataset", "config, runs", name)
-            _known(config["models"], "model", f"config, runs.{name}", *run["models"])
+            check_known(config["datasets"], "dataset", "config, runs", name)
+            check_known(config["models"], "model", f"config, runs.{name}", *run["models"])
             for model in run["models"]:
-                _known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
+                check_known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
             for part in ("loo", "embeddings"):
                 chosen = run.get(part, {}).get("models", [])
-                _known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
+                check_known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
             if run.get("loo"):
                 scored = {model: config["models"][model] for data, model in self.attributions if data == name}
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
@@ -319,41 +276,6 @@ class Study:
 
     def jobs_of(self, dataset, model=None):
         return [job for job in self.jobs if job.dataset == dataset and model in (None, job.model)]
-
-    def file_jobs(self, name):
-        """The jobs, by model, whose bundles predict on the files of the entry `name` of the section predict."""
-        files = self.config["predict"][name]
-        return {model: self.jobs_of(files["dataset"], model) for model in files["models"]}
-
-    def file_input(self, name):
-        """Path of the file that the entry `name` of the section predict is about."""
-        files = self.config["predict"][name]
-        return self.place(next(files[kind] for kind in FILE_KINDS if kind in files))
-
-    def file_format(self, name):
-        """Format of that file; None: by its suffix."""
-        return next((FILE_FORMATS[kind] for kind in FILE_FORMATS if kind in self.config["predict"][name]), None)
-
-    def file_genome(self, name):
-        """Path of the genome that a file refers to, or None."""
-        genome = self.config["predict"][name].get("genome")
-        return genome and self.place(genome)
-
-    def place(self, name):
-        """Path of a source, or of the file of this name."""
-        return self.source_path(name) if name in self.config["sources"] else name
-
-    @cached_property
-    def tracks(self):
-        """Every (name, model, suffix) of new files whose predictions have a place in a genome."""
-        suffixes = {"track": ["bw"], "scalar": ["bw", "bed"], "class": ["bed"]}
-        return [
-            (name, model, suffix)
-            for name, files in self.config["predict"].items()
-            if "bed" in files or ("table" in files and "genome" in files)
-            for model in files["models"]
-            for suffix in suffixes[self.config["datasets"][files["dataset"]]["target"]]
-        ]
 
     def runs_with(self, part):
         """Datasets whose run asks for `part` (such as "loo")."""

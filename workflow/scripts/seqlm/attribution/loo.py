@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from seqlm.attribution.inputs import TextInputs, make_inputs
 from seqlm.attribution.result import gather
-from seqlm.attribution.shift import edited_copies
+from seqlm.attribution.shift import edited_copies, run_starts
 from seqlm.errors import InputError
 from seqlm.inference import as_module, choose_batch_size, encode, prepared
 from seqlm.scaling import unscale
@@ -68,7 +68,8 @@ def leave_one_out(
         Which class's logit is compared: that of the class predicted for the original, all, or this one, by name or
         number from 0.
     method : {"auto", "reference"}
-        "auto" recomputes only what an edit can reach where there is a path for the network.
+        "auto" recomputes only what an edit can reach where there is a path for the network, and of a run of
+        equal bases removes one.
     batch_size : int, optional
         Copies in a batch on the reference path; chosen by their length when left out.
     dtype : str or torch.dtype, optional
@@ -104,17 +105,25 @@ def leave_one_out(
     with prepared(model, dtype, device) as run:
         path = _choose_path(model, run, inputs, method, func, batch_size)
         total = sum(len(tokens) for tokens in inputs.tokens)
+        once_a_run = edit == "remove" and method == "auto"
         progress = tqdm(total=total, disable=not verbose, desc="leave one out", unit="position", unit_scale=True)
         for rows in _batches(inputs, run.device):
             X = inputs.encode(rows)
             asked = inputs.asked(rows)
             unchanged = asked & inputs.unchanged(rows, X, asked.shape[1])
-            where = (asked & ~unchanged).nonzero(as_tuple=True)
+            computed = asked & ~unchanged
+            starts = run_starts(X, asked.shape[1]) if once_a_run and isinstance(X, torch.Tensor) else None
+            if starts is not None:
+                computed &= (starts == torch.arange(asked.shape[1]))[..., None]
+            where = computed.nonzero(as_tuple=True)
             read = torch.tensor([len(inputs.tokens[index]) for index in rows])
             weights = compare.weights(read, inputs.lengths[rows[0]])
             prediction, delta, classes = compare(*path(X, *where, weights), where[0], weights)
             values = torch.full((*asked.shape, *delta.shape[1:]), torch.nan)
             values[where], values[unchanged] = delta.float(), 0.0
+            if starts is not None:
+                values = values[torch.arange(len(rows))[:, None], starts]
+                values[~asked] = torch.nan
             for local, index in enumerate(rows):
                 results[index] = values[local], prediction[local], classes[local], unchanged[local]
             progress.update(int(read.sum()))

@@ -36,6 +36,18 @@ def edited_copies(X, row, position, column, blank):
     return copies
 
 
+def run_starts(X, width):
+    """Where the run of equal positions begins that each of the first `width` positions is in: (n, width) int.
+
+    Whichever one of a run is removed, the same sequence is left: one of them is enough to compute.
+    """
+    same = X[..., 1:width] == X[..., : width - 1]
+    same = same.all(1) if X.ndim == 3 else same
+    starts = torch.arange(width).expand(len(X), -1).clone()
+    starts[:, 1:].masked_fill_(same.cpu(), 0)
+    return starts.cummax(1).values
+
+
 def shifted(X, blank):
     """Every sequence without its first position: ``shifted(X)[..., i] = X[..., i + 1]``, then `blank`.
 

@@ -15,7 +15,7 @@ import seqlm
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
 
-CHUNK = 4096  # records
+CHUNK = 1024  # records
 TABLES = (".parquet", ".csv", ".tsv")
 TRACKS = (".bw", ".bigwig", ".bedgraph", ".bg", ".bed")
 
