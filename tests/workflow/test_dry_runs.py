@@ -51,7 +51,7 @@ def test_leave_one_out_is_divided_among_jobs(workflow):
     workflow.write()
     counts = job_counts(workflow("-n", "attributions").stdout)
     assert (counts["score_loo_shard"], counts["gather_loo"]) == (2, 1)
-    assert (counts["score_files"], counts["gather_scores"]) == (3, 1)
+    assert (counts["score_files"], counts["gather_scores"], counts["export_file_scores"]) == (3, 1, 1)
     assert "score_loo" not in counts and "predict_files" not in counts
 
 

@@ -114,3 +114,22 @@ rule gather_scores:
         "../../envs/train.yaml"
     script:
         "../scripts/gather_files.py"
+
+
+rule export_file_scores:
+    input:
+        lambda w: [f"{R}/attributions/files/{f}/{m}.parquet" for f, m in STUDY.file_attributions if f == w.files],
+    output:
+        folder=directory(f"{R}/attributions/files/{{files}}/export"),
+    log:
+        f"{LOGS}/attributions/files/{{files}}.export.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        models=lambda w: [m for f, m in STUDY.file_attributions if f == w.files],
+        code=code_digest("score_tables", "fold_results", "transcript_scores"),
+    script:
+        "../scripts/export_file_scores.py"

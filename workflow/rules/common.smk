@@ -56,6 +56,7 @@ PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in 
 FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY["predict"]]
 FILES += [f"{R}/predictions/files/{name}/{model}.{suffix}" for name, model, suffix in STUDY.tracks]
 FILE_SCORES = [f"{R}/attributions/files/{name}/{model}.csv" for name, model in STUDY.file_attributions]
+FILE_SCORES += [f"{R}/attributions/files/{name}/export" for name in dict(STUDY.file_attributions)]
 
 
 def local_origin(wildcards):
