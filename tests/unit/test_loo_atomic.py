@@ -48,7 +48,7 @@ def predict(model, tokens):
 def read_tokens(model, sequence):
     tokens = sequence.split()
     start, end = model.layout.span(tokens, model.config.length or len(tokens))
-    return tokens[start:end]
+    return tokens[start:end], (start, end)
 
 
 def replaced(token, name):
@@ -57,8 +57,8 @@ def replaced(token, name):
 
 
 def brute_force(model, sequence, edit, replacements=None):
-    """{(position, replacement text): loo of every class}, and the outputs, from the definition."""
-    tokens = read_tokens(model, sequence)
+    """{(place in the whole sequence, replacement text): loo of every class}, and the outputs, from the definition."""
+    tokens, (first, _) = read_tokens(model, sequence)
     original = predict(model, tokens)
     edits = {}
     for i, token in enumerate(tokens):
@@ -71,7 +71,7 @@ def brute_force(model, sequence, edit, replacements=None):
             if edit == "replacespecifier" and "#" in token:
                 texts.append(token.split("#")[0])
             edits |= {(i, text): [*tokens[:i], text, *tokens[i + 1 :]] for text in texts}
-    return {where: predict(model, copy) - original for where, copy in edits.items()}, original
+    return {(first + i, text): predict(model, copy) - original for (i, text), copy in edits.items()}, original
 
 
 def check(model, sequences, edit, replacements=None, class_index="predicted"):
@@ -88,7 +88,7 @@ def check(model, sequences, edit, replacements=None, class_index="predicted"):
         expected = [score[chosen].item() for score in scores.values()]
         np.testing.assert_allclose([found[k] for k in scores], expected, rtol=0, atol=1e-5)
         assert result.prediction[n] == pytest.approx(outputs[chosen].item(), abs=1e-5)
-        tokens = read_tokens(model, sequence)
+        tokens = sequence.split()
         assert all(r.token == tokens[r.start_offset] and r.end_offset == r.start_offset + 1 for r in rows.itertuples())
         if result.predicted:
             assert (rows["pred"] == CLASSES[predicted]).all()

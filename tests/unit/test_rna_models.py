@@ -161,15 +161,15 @@ def test_classes_of_tokens_with_specifiers(tmp_path, name):
     found = predict_dataset(bundle, tmp_path, 0, ["test"])[0].to_pandas()
     np.testing.assert_allclose(np.stack(found["prediction"]).sum(1), 1, atol=1e-6)
     assert set(found["label"]) <= {"few", "many"}
-    settings = study["runs"]["marks"]["loo"]
+    settings = {key: value for key, value in study["runs"]["marks"]["loo"].items() if key != "shards"}
     scores, arrays, _ = score_dataset(bundle, tmp_path, 0, **settings)
     assert set(scores["class"]) == {"few", "many"}
     texts = load_dataset(tmp_path).examples.set_index("id")["sequence"]
     for sequence, own in scores.groupby("sequence"):
         tokens = texts[sequence].split()
-        tokens = tokens[-8:] if name == "saluki" else tokens[:8]  # the centre token comes first
+        first = max(0, len(tokens) - 8) if name == "saluki" else 0  # the centre token comes first
         expected = set()
-        for i, token in enumerate(tokens):
+        for i, token in enumerate(tokens[first : first + 8], first):
             bare, _, value = token.partition("#")
             if bare == "a":
                 expected.add((i, token, f"c#{value}" if value else "c"))
@@ -180,5 +180,5 @@ def test_classes_of_tokens_with_specifiers(tmp_path, name):
     assert arrays["by_class"].shape == (*arrays["replaced"].shape, 2)
     edited = scores[(scores["class"] == scores["pred"]) & scores["replacement"].str.startswith("c")]
     replaced = edited[edited["token"].str.startswith("a")].set_index(["sequence", "start_offset"])["loo"]
-    mean = pd.DataFrame(arrays["scores"], index=arrays["id"]).stack()  # dropped specifiers are no other base
-    np.testing.assert_allclose(mean.dropna().sort_index(), replaced.sort_index(), atol=1e-6)
+    mean = pd.DataFrame(arrays["scores"], index=arrays["id"]).stack().dropna()
+    np.testing.assert_allclose(mean.sort_index(), replaced.sort_index(), atol=1e-6)  # dropped specifiers left out

@@ -45,6 +45,20 @@ def test_replacements_are_averaged():
     assert arrays["scores"].tolist() == [[2.0] * 12]
 
 
+def test_along_a_transcript_of_which_models_read_either_end():
+    left = table(TOKENS[:7], range(7))
+    right = table(TOKENS[5:], range(5, 12)).assign(start_offset=lambda rows: rows["start_offset"] + 5)
+    for models in ({"one": left, "two": right}, {"two": right, "one": left}):
+        arrays = transcript_arrays(models)
+        assert arrays["codes"].tolist() == [0, 1, 0, 3, 2, 2, 1, 3, 3, 0, 0, 4]
+        assert arrays["cds"].tolist() == [2, 8]
+        scores = dict(zip(arrays["models"], arrays["scores"], strict=True))
+        np.testing.assert_array_equal(scores["one"], [*range(7), *[np.nan] * 5])
+        np.testing.assert_array_equal(scores["two"], [*[np.nan] * 5, *range(5, 12)])
+    alone = transcript_arrays({"two": right})
+    assert alone["codes"].tolist() == [4, 4, 4, 4, 4, 2, 1, 3, 3, 0, 0, 4]
+
+
 def test_along_a_transcript():
     other = table(["a", "c"], [9, 9], "short")
     longer = pd.concat([other, table(TOKENS, range(12))])

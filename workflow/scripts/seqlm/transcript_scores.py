@@ -77,6 +77,12 @@ def transcripts_of(table):
         yield name, means.reset_index()
 
 
+def _tokens_along(tables):
+    """Tokens from the first to the last that any model read; "n" where none did."""
+    known = {at: token for rows in tables for at, token in zip(rows["start_offset"], rows["token"], strict=True)}
+    return [known.get(at, "n") for at in range(max(known) + 1)]
+
+
 def transcript_arrays(scores, name=None):
     """Scores of several models along one transcript, as `seqlm.figures.transcript` draws them.
 
@@ -96,14 +102,15 @@ def transcript_arrays(scores, name=None):
     shared = [n for n in next(iter(tables.values()), {}) if all(n in own for own in tables.values())]
     if name is not None and name not in shared:
         raise InputError("transcript", f"{name!r} was not scored by every model", f"there are {', '.join(shared[:5])}")
-    parsed = {n: parse_tokens(" ".join(next(iter(tables.values()))[n]["token"])) for n in shared}
+    texts = {n: _tokens_along([own[n] for own in tables.values()]) for n in shared}
+    parsed = {n: parse_tokens(" ".join(tokens)) for n, tokens in texts.items()}
     if name is None:
         full = [n for n in shared if parsed[n][1][1] and parsed[n][2]]
         if not shared:
             raise InputError("transcript", "no sequence was scored by every model", "score the same examples")
         name = (full or shared)[0]
     sequence, cds, junctions = parsed[name]
-    # Models may read different lengths of a long transcript: what one does not read has no score.
+    # Models may read different parts of a long transcript: what one does not read has no score.
     along = [own[name].set_index("start_offset")["loo"].reindex(range(len(sequence))) for own in tables.values()]
     return {
         "id": np.array(str(name)),

@@ -35,6 +35,8 @@ class Inputs:
     ----------
     tokens : list of list of str
         The tokens of each sequence that the model reads.
+    starts : list of int
+        How many tokens before these are cut off.
     lengths : list of int
         Columns of each sequence's input, padding included.
     names : list of str
@@ -53,7 +55,7 @@ class Inputs:
         self.model, self.sequences, self.edit = model, sequences, edit
         self.layout = getattr(model, "layout", None)
         self.fixed = getattr(getattr(model, "config", None), "length", None)
-        self.tokens = [self._read(sequence) for sequence in sequences]
+        self.starts, self.tokens = map(list, zip(*map(self._read, sequences), strict=True))
         self.lengths = [self.fixed or len(tokens) for tokens in self.tokens]
         self.names, self.allowed = _replacements(edit, replacements)
         longer = next((name for name in self.names if len(name) != 1), None)
@@ -66,12 +68,12 @@ class Inputs:
         self.columns = encode(self.model, self.names)[..., 0] if self.names else self.blank[None]
 
     def _read(self, sequence):
-        """Tokens that a model of fixed input length reads."""
+        """Where a model of fixed input length begins to read, and the tokens from there on that it reads."""
         if self.layout is None:
-            return list(sequence[: self.fixed])
+            return 0, list(sequence[: self.fixed])
         tokens = list(self.layout.split(sequence))
         start, end = self.layout.span(tokens, self.fixed or len(tokens))
-        return tokens[start:end]
+        return start, tokens[start:end]
 
     def _blank(self):
         if not hasattr(self.model, "encode"):
@@ -124,7 +126,7 @@ class TextInputs(Inputs):
     """Sequences whose text is edited: one position per character, N for a masked base."""
 
     def _read(self, sequence):
-        return list(sequence)
+        return 0, list(sequence)
 
     def _prepare(self):
         if self.model.config.target == "track":

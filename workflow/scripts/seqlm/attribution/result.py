@@ -32,6 +32,8 @@ class LeaveOneOut:
         What the last axis stands for with ``class_index="all"``: names of the classes, or their numbers.
     own : numpy.ndarray of bool, or None
         (n, L, R): which replacements are what stands there already.
+    starts : list of int, or None
+        Tokens that were cut off before the first one of each sequence; none when None.
     """
 
     scores: np.ndarray
@@ -42,6 +44,7 @@ class LeaveOneOut:
     replacement_text: Callable | None = None
     classes: list | None = None
     own: np.ndarray | None = None
+    starts: list | None = None
 
     def to_table(self, ids=None, labels=None):
         """One row per edit, sequence by sequence, position by position.
@@ -57,7 +60,7 @@ class LeaveOneOut:
         -------
         pandas.DataFrame
             Columns sequence, token, replacement, label, pred, start_offset, end_offset, loo.
-            Offsets count tokens (bases) from 0, the end is exclusive. `replacement` is empty
+            Offsets count tokens (bases) of the whole sequence from 0, the end is exclusive. `replacement` is empty
             unless the edit is "replace". With ``class_index="all"`` a row per edit and class, named
             in one more column, class.
         """
@@ -78,7 +81,8 @@ class LeaveOneOut:
         if self.replacements and self.replacement_text:
             put = np.array([self.replacement_text(*pair) for pair in zip(token, put, strict=True)], dtype=object)
         values = (ids[row], token, put, labels[row], shown[row])
-        values += (position, position + 1, scores[row, position, choice, logit])
+        at = position if self.starts is None else position + np.array(self.starts)[row]
+        values += (at, at + 1, scores[row, position, choice, logit])
         table = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
         return table.assign(**{"class": np.array(self.classes, dtype=object)[logit]}) if self.classes else table
 
@@ -121,5 +125,6 @@ def gather(results, inputs, classes=None):
         joined, own = joined[:, :, 0], None
     predicted = None if all(name is None for name in predicted) else list(predicted)
     return LeaveOneOut(
-        joined, original, inputs.tokens, inputs.names, predicted, inputs.replacement_text, classes, own
+        joined, original, inputs.tokens, inputs.names, predicted, inputs.replacement_text, classes, own,
+        inputs.starts,
     )  # fmt: skip
