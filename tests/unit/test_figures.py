@@ -203,6 +203,23 @@ def test_transcript_strips_are_means_and_the_zoom_is_the_strongest_stretch():
     assert transcript.strongest(np.array([0.0, 1, 0, -5, 2, 0]), 2) == (3, 5)
 
 
+def test_what_was_not_trained_step_by_step_has_no_bar_and_no_curve(study, tmp_path, monkeypatch):
+    """An ensemble trains nothing; a model that is solved for has no curve beside those that have."""
+    drawn = []
+    monkeypatch.setattr(training, "time_bars", lambda axes, names, *rest: drawn.append(names))
+    row = study["totals"].query("dataset == 'tf_binding'").iloc[:1].assign(model="both", fit=np.nan, total=0.0)
+    training.draw_fit_time(pd.concat([study["totals"], row]), [tmp_path / "a.png"], "tf_binding", NAMES)
+    assert drawn[0] and "both" not in drawn[0]
+    titles = []
+    monkeypatch.setattr(training, "_run", lambda top, bottom, run, *rest: titles.append(run["model"].iloc[0]))
+    own = study["history"].query("dataset == 'tf_binding'")
+    solved = own[own["epoch"] == own["epoch"].min()].assign(model="ridge", epoch=0)
+    training.draw_training(pd.concat([own, solved]), [tmp_path / "b.png"], "tf_binding")
+    assert set(titles) == set(own["model"])
+    training.draw_training(solved, [tmp_path / "c.png"], "tf_binding")
+    assert titles[-1] == "ridge"
+
+
 def test_best_epoch_is_by_the_validation_metric():
     rows = [[e, part, m, v] for e, r in enumerate([0.1, 0.9, 0.5], 1) for part, m, v in
             [("validation", "pearson", r), ("train", "pearson", e), ("validation", "loss", r)]]  # fmt: skip

@@ -84,7 +84,7 @@ def _value_labels(axes, places, table, runs):
     span = (reach - bottom) or 1.0
     for place, value in zip(places, table["value"], strict=True):
         axes.text(reach + 0.04 * span, place, f"{value:.3f}", va="center", fontweight="bold")
-    axes.set_xlim(bottom, reach + 0.16 * span)
+    axes.set_xlim(bottom - 0.03 * span * (bottom < 0), reach + 0.16 * span)
 
 
 def draw_differences(comparisons, outputs, dataset, metric=None):

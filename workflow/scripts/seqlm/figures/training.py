@@ -16,7 +16,10 @@ def draw_training(history, outputs, dataset, model=None, metric="pearson", names
     history = history[history["dataset"] == dataset]
     if model is not None:
         history = history[history["model"] == model]
-    drawn = ordered(some(history, f"training curves of {dataset}")["model"], names)
+    history = some(history, f"training curves of {dataset}")
+    solved = history.groupby("model")["epoch"].transform("max") == 0  # at once, not step by step: no curve
+    history = history if solved.all() else history[~solved]
+    drawn = ordered(history["model"], names)
     look = looks(names or drawn)
     with drawing(outputs, max(7.0, 2.2 + 3.4 * len(drawn)), 7.0) as figure:
         grid = figure.subplots(2, len(drawn), sharex="col", sharey="row", squeeze=False)
@@ -93,7 +96,8 @@ def draw_fit_time(totals, outputs, dataset, names=None):
     totals : DataFrame
         `seqlm.tables.cost_totals`.
     """
-    table = some(totals[totals["dataset"] == dataset], f"training times of {dataset}").set_index("model")
+    trained = (totals["dataset"] == dataset) & totals["fit"].notna()  # an ensemble trains nothing itself
+    table = some(totals[trained], f"training times of {dataset}").set_index("model")
     drawn = ordered(table.index, names)
     table, look = table.loc[drawn], looks(names or drawn)
     parts = {
