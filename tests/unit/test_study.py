@@ -32,6 +32,12 @@ def study(text=SMALLEST, **changes):
     return Study({**yaml.safe_load(text), **changes}, SCHEMA)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_studies_are_valid(path):
+    shipped = Study(yaml.safe_load(path.read_text()), SCHEMA)
+    assert shipped.jobs and shipped.figures
+
+
 def test_smallest_study_has_one_job_per_fold_and_seed():
     jobs = study(seeds=[1, 7]).jobs
     assert [job.path for job in jobs] == ["binding/cnn/fold0/seed1", "binding/cnn/fold0/seed7"]
@@ -163,6 +169,9 @@ def test_a_class_that_no_source_stands_for():
         ({"table": "x.tsv", "genome": "x.fa", "reading": {"cds": ["a", "b"]}}, ["no place in a genome"]),
         ({"table": "x.tsv", "reading": {"isoforms": "all"}}, ["isoforms", "cds"]),
         ({"fasta": "x.fa", "reading": {"id": "id"}}, ["id", "fasta"]),
+        ({"fasta": "labels"}, ["source labels is no fasta"]),
+        ({"gff": "windows", "genome": "windows"}, ["source windows is no gff"]),
+        ({"genbank": "genes"}, ["'genes'", "windows, labels"]),
     ],
 )
 def test_new_files_that_cannot_be_read_are_one_line(files, words):

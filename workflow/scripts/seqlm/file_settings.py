@@ -40,12 +40,13 @@ def check_files(config, name, files):
         raise InputError(where, "length is that of windows around variants", "give vcf, or drop length")
     if kind == "vcf" and "loo" in files:
         raise InputError(where, "leave-one-out scores are of sequences, not variants", "give fasta, table or bed")
-    for key in ("fasta", "genome"):
+    for key in ("fasta", "genome", "gff", "genbank", "table"):
+        own = "fasta" if key == "genome" else key
         if key in files and files[key] in config["sources"]:
-            if "fasta" not in config["sources"][files[key]]:
-                raise InputError(where, f"source {files[key]} is not FASTA", f"name a FASTA source as {key}")
+            if own not in config["sources"][files[key]]:
+                raise InputError(where, f"source {files[key]} is no {own}", f"name a source of kind {own} as {key}")
         elif key in files and not Path(files[key]).suffix:
-            check_known(config["sources"], "source (or FASTA file)", where, files[key])
+            check_known(config["sources"], "source (or file with a suffix)", where, files[key])
     if "loo" in files:
         scored = files["loo"].get("models", files["models"])
         check_known(files["models"], "model of this entry", f"{where}.loo", *scored)
