@@ -210,7 +210,7 @@ def with_file(**entry):
         ({"bed": "x.bed"}, ["BED", "genome"]),
         ({"vcf": "x.vcf"}, ["VCF", "genome"]),
         ({"bed": "x.bed", "genome": "hg38"}, ["'hg38'", "windows, labels"]),
-        ({"bed": "x.bed", "genome": "labels"}, ["source labels is not FASTA"]),
+        ({"bed": "x.bed", "genome": "labels"}, ["source labels is no fasta"]),
         ({"fasta": "x.fa", "genome": "windows"}, ["no place in a genome"]),
         ({"fasta": "x.fa", "length": 300}, ["length", "vcf"]),
         ({"fasta": "x.fa", "level": 90}, ["predict.new.level"]),
