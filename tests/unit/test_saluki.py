@@ -95,6 +95,18 @@ def test_equals_the_whole_block():
         torch.testing.assert_close(model(X.long()), expected, rtol=0, atol=1e-6)
 
 
+def test_lower_precision_keeps_what_the_recurrence_adds_up():
+    """Each step adds a little to the state: rounded to bfloat16 each time, 200 steps ended 9% off."""
+    torch.manual_seed(0)
+    model = Saluki(SalukiConfig(memory=64)).eval()
+    features = torch.rand(1, 64).expand(1, 200, 64)
+    with torch.no_grad():
+        state = model.recurrence(features)[:, 0]
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model.recurrence(features.bfloat16())[:, 0]
+    assert (rounded - state).norm() < 0.005 * state.norm()
+
+
 def test_order_of_batch_does_not_matter(monkeypatch):
     model = small()
     X = random_codes([50, 3, 120, 64, 20, 99], 120)

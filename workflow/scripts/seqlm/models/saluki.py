@@ -240,8 +240,11 @@ class Saluki(SequenceModel):
         (N, T, F)
             State after each step, so the final state is ``[:, 0]``.
         """
-        start = None if state is None else state.unsqueeze(0).contiguous()
-        return self.gru(features.flip(1), start)[0].flip(1)
+        # In full precision, always: over hundreds of steps the rounding of a bfloat16 state adds up to another result.
+        with torch.autocast(features.device.type, enabled=False):
+            dtype = self.gru.weight_hh_l0.dtype
+            start = None if state is None else state.to(dtype).unsqueeze(0).contiguous()
+            return self.gru(features.to(dtype).flip(1), start)[0].flip(1)
 
     def padding_states(self, steps):
         """(steps + 1, F): state after 0, 1, .. `steps` steps over padding."""
