@@ -1,5 +1,7 @@
 """Files in, files out: predictions and scores of any number of sequences, in memory that does not grow with them.
 
+(mRNAs of an annotation and tokens of a table are the exception: their text is held whole.)
+
 records     FASTA, tables, parquet, BED with genome and VCF with genome as one stream of records
 reading     what may be said about how a file is read
 transcripts mRNAs of an annotated genome, GenBank or a table, and atomic tokens, as records
