@@ -205,6 +205,8 @@ def with_file(**entry):
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
+        ({"models": [], "vcf": "x.vcf"}, ["nothing to predict with", "backbones"]),
+        ({"backbones": ["gpt"], "vcf": "x.vcf", "genome": "windows"}, ["no backbone named 'gpt'"]),
         ({}, ["names 0 files", "fasta, table, bed, vcf"]),
         ({"fasta": "x.fa", "bed": "x.bed"}, ["names 2 files"]),
         ({"bed": "x.bed"}, ["BED", "genome"]),

@@ -43,6 +43,20 @@ def test_new_files_are_predicted_in_shards_and_gathered(workflow):
         assert counts["gather_files"] == 2
 
 
+def test_variants_are_scored_by_language_models(workflow):
+    """Of a file by itself: nothing is trained but the backbone."""
+    (workflow.folder / "v.vcf").write_text("4\t100\t.\tA\tC\n")
+    variants = {"vcf": "v.vcf", "genome": "fly", "backbones": ["gpt-full"], "shards": 2}
+    workflow.study["predict"] = {"variants": variants}
+    workflow.write()
+    wanted = "results/small/predictions/files/variants/zero_shot/gpt-full.csv"
+    counts = job_counts(workflow("-n", wanted).stdout)
+    assert (counts["score_variants"], counts["gather_variants"], counts["pretrain_backbone"]) == (2, 1, 1)
+    assert "train_model" not in counts
+    counts = job_counts(workflow("-n", "predictions").stdout)
+    assert counts["score_variants"] == 2 and "predict_files" not in counts
+
+
 def test_leave_one_out_is_divided_among_jobs(workflow):
     (workflow.folder / "new.fa").write_text(">a\nACGT\n")
     workflow.study["runs"]["tf_binding"]["loo"] |= {"shards": 2, "models": ["cnn"]}
@@ -81,7 +95,8 @@ def test_shipped_studies_plan(root, config, tmp_path):
 def test_profiles_ask_for_a_gpu_where_it_is_used(root, workflow, profile):
     text = (root / "profiles" / profile / "profile.yaml").read_text()
     asked = {rule for rule, values in yaml.safe_load(text)["set-resources"].items() if "gpu" in values}
-    inference = {"predict_targets", "predict_files", "score_loo", "score_loo_shard", "score_files", "embed_sequences"}
+    inference = {"predict_targets", "predict_files", "score_loo", "score_loo_shard", "score_files"}
+    inference |= {"score_variants", "embed_sequences"}
     assert asked == {"pretrain_backbone", "train_model", *inference}
     assert "gpu" not in (root / "profiles/default/profile.yaml").read_text().lower()
 

@@ -53,7 +53,8 @@ FIGURES_CODE = code_digest("figures")
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in ("png", "svg")] + [f"{R}/report.html"]
 
 
-FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY["predict"]]
+FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY.predicted_files]
+FILES += [f"{R}/predictions/files/{name}/zero_shot/{backbone}.csv" for name, backbone in STUDY.zero_shot]
 FILES += [f"{R}/predictions/files/{name}/{model}.{suffix}" for name, model, suffix in STUDY.tracks]
 FILE_SCORES = [f"{R}/attributions/files/{name}/{model}.csv" for name, model in STUDY.file_attributions]
 FILE_SCORES += [f"{R}/attributions/files/{name}/export" for name in dict(STUDY.file_attributions)]

@@ -111,3 +111,44 @@ rule write_tracks:
         code=code_digest("streaming/tracks"),
     script:
         "../scripts/write_tracks.py"
+
+
+rule score_variants:
+    input:
+        file=lambda w: STUDY.file_input(w.files),
+        genome=lambda w: STUDY.file_genome(w.files),
+        backbone=f"{R}/backbones/{{backbone}}",
+    output:
+        temp(f"{R}/predictions/files/{{files}}/zero_shot/{{backbone}}/{{scatteritem}}.parquet"),
+    log:
+        f"{LOGS}/predictions/files/{{files}}/zero_shot/{{backbone}}/{{scatteritem}}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        torch_threads=STUDY["threads"],
+        device="auto",
+        mem_mb=8000,
+        runtime=480,
+    params:
+        length=lambda w: STUDY["predict"][w.files].get("length"),
+        shard=shard_of,
+        code=code_digest("inference", "streaming", "models", "tokenization"),
+    script:
+        "../scripts/score_variants.py"
+
+
+rule gather_variants:
+    input:
+        lambda w: getattr(gather, w.files)(
+            f"{R}/predictions/files/{w.files}/zero_shot/{w.backbone}/{{scatteritem}}.parquet"
+        ),
+    output:
+        f"{R}/predictions/files/{{files}}/zero_shot/{{backbone}}.parquet",
+        f"{R}/predictions/files/{{files}}/zero_shot/{{backbone}}.csv",
+    log:
+        f"{LOGS}/predictions/files/{{files}}/zero_shot/{{backbone}}.log",
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/gather_files.py"

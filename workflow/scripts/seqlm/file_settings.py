@@ -18,8 +18,14 @@ def check_files(config, name, files):
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         mend = "use letters, digits, '.', '_' and '-' only"
         raise InputError(where, "the name has characters that a path cannot carry", mend)
-    check_known(config["runs"], "run", where, files["dataset"])
-    check_known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
+    if not files["models"] and not files["backbones"]:
+        mend = "give dataset: and models:, or for the variants of a VCF file backbones:"
+        raise InputError(where, "names nothing to predict with", mend)
+    if files["models"] and "dataset" not in files:
+        raise InputError(where, "does not say which run its models are of", "give dataset: <run>")
+    if files["models"]:
+        check_known(config["runs"], "run", where, files["dataset"])
+        check_known(config["runs"][files["dataset"]]["models"], "model", where, *files["models"])
     for model in files["models"]:
         if "ensemble" in config["models"][model]:
             raise InputError(where, f"{model} is an ensemble of other models", "name its members")
@@ -36,6 +42,9 @@ def check_files(config, name, files):
         check_reading(where, FILE_FORMATS.get(kind, kind), files["reading"])
         if "genome" in files and kind == "table" and is_spliced("table", files["reading"]):
             raise InputError(where, "mRNAs of a table have no place in a genome", "give gff, or drop genome")
+    check_known(config["backbones"], "backbone", where, *files["backbones"])
+    if kind != "vcf" and files["backbones"]:
+        raise InputError(where, "language models score variants only", "give vcf, or drop backbones")
     if kind != "vcf" and "length" in files:
         raise InputError(where, "length is that of windows around variants", "give vcf, or drop length")
     if kind == "vcf" and "loo" in files:
@@ -61,6 +70,16 @@ class NewFiles:
         """The jobs, by model, whose bundles predict on the files of the entry `name` of the section predict."""
         files = self.config["predict"][name]
         return {model: self.jobs_of(files["dataset"], model) for model in files["models"]}
+
+    @property
+    def predicted_files(self):
+        """Names of the new files that trained models predict on."""
+        return [name for name, files in self.config["predict"].items() if files["models"]]
+
+    @property
+    def zero_shot(self):
+        """Every (name, backbone) of new files whose variants are scored by a language model."""
+        return [(name, backbone) for name, files in self.config["predict"].items() for backbone in files["backbones"]]
 
     def file_input(self, name):
         """Path of the file that the entry `name` of the section predict is about."""
