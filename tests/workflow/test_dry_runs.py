@@ -84,7 +84,9 @@ def test_plots_workflow_cannot_train(workflow):
     assert all(rule.startswith("plot") or rule in ("all", "render_report") for rule in rules)
 
 
-@pytest.mark.parametrize("config", ["config.yaml", "studies/tf_binding.yaml", "studies/species.yaml"])
+@pytest.mark.parametrize(
+    "config", ["config.yaml", *(f"studies/{n}.yaml" for n in ("tf_binding", "species", "half_life"))]
+)
 def test_shipped_studies_plan(root, config, tmp_path):
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--configfile", f"config/{config}"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
