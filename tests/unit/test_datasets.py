@@ -119,6 +119,8 @@ def test_training_genes_give_more_windows_and_no_other_gene_does(tmp_path):
     examples, summary = build(config, CDS, seed=1)
     drawn = build(class_config(per_class=100), CDS, seed=1)[0]
     tested = examples[~examples["training_only"]]
+    assert summary["label"]["count"] == {"yeast": 100, "bacteria": 100}
+    assert summary["label"]["training_only"] == len(examples) - 200 == summary["examples"] - 200
     assert tested["id"].tolist() == drawn["id"].tolist() and (tested["weight"] == 1).all()
     write_dataset(tmp_path, examples, summary)
     folds = make_folds(load_dataset(tmp_path).examples, "ratio", train=50, validation=10, test=40, seed=2)

@@ -83,6 +83,11 @@ def test_classifiers_are_told_class_by_class_and_before_and_after_scaling(study)
     assert "Temperature scaling" not in render(study)
 
 
+def test_nested_counts_of_a_summary_are_words(study):
+    text = render(study, summaries=[{"dataset": "d", "label": {"per_class": 2000, "count": {"ant": 1472, "bee": 9}}}])
+    assert "<dd>per class 2,000, count (ant 1,472, bee 9)</dd>" in text
+
+
 def test_report_is_one_well_formed_file_that_asks_for_nothing(study):
     text = render(study)
     page = Page(text)

@@ -246,6 +246,8 @@ def _summary_words(summary):
 
 
 def _plain(value):
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_plain(own)}" for name, own in value.items()) + ")"
     if value is None or value != value:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -147,6 +147,7 @@ def summarise(name, examples, target, cleaning, label):
     length = lengths(examples["sequence"])
     if "training_only" in examples:
         label = {**label, "training_only": int(examples["training_only"].sum())}
+    drawn = examples[~examples["training_only"]] if "training_only" in examples else examples
     classes = sorted(examples["target"].unique().tolist()) if target == "class" and "target" in examples else None
     return {
         "dataset": name,
@@ -156,7 +157,7 @@ def summarise(name, examples, target, cleaning, label):
         "length": {"min": int(length.min()), "max": int(length.max())},
         "groups": int(examples["group"].nunique()) if "group" in examples else 0,
         "cleaning": cleaning,
-        "label": {**label, **_label_figures(examples, target)},
+        "label": {**label, **_label_figures(drawn, target)},
     }
 
 
