@@ -53,6 +53,7 @@ test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
 
 lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, generated docs up to date
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake -s workflow/plots.smk --lint

@@ -79,8 +79,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--networks", nargs="+", default=list(AIMS), choices=list(AIMS))
     parser.add_argument("--edits", nargs="+", default=["mask", "remove", "replace"])
-    parser.add_argument("--sizes", nargs="+", type=int, default=[8, 16, 32, 64, 128],
-                        help="batch sizes of the reference")
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[8, 16, 32, 64, 128], help="batch sizes of the reference"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
@@ -88,7 +89,9 @@ def main():
     from seqlm.runtime import set_threads
 
     set_threads(options.threads)
-    print(f"{'network':18s}{'edit':10s}{'reference':>12s}{'batch':>7s}{'fast':>12s}{'ratio':>8s}{'aim':>7s}{'difference':>12s}")
+    print(
+        f"{'network':18s}{'edit':10s}{'reference':>12s}{'batch':>7s}{'fast':>12s}{'ratio':>8s}{'aim':>7s}{'difference':>12s}"
+    )
     for network in options.networks:
         model, sequences = build(network, np.random.default_rng(0))
         for edit in options.edits:

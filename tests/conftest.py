@@ -21,7 +21,7 @@ def small_study():
     gpt = {
         "architecture": "gpt", "tokenizer": "vocab4", "corpus": ["fly"], "validation": 0.2, "layers": 1, "heads": 2,
         "width": 16, "block": 100, "steps": 4, "batch_size": 4, "warmup": 1, "evaluate_every": 2, "evaluate_batches": 2,
-    }
+    }  # fmt: skip
     return {
         "study": "small",
         "seeds": [1],
@@ -73,7 +73,7 @@ class Workflow:
             sys.executable, "-m", "snakemake", "-s", str(ROOT / snakefile), "--directory", str(self.folder),
             "--configfile", str(self.config), "--cores", str(cores), "--profile", "none",
             "--workflow-profile", str(ROOT / "profiles/default"), *arguments,
-        ]
+        ]  # fmt: skip
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache"), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
         if check and done.returncode:
