@@ -65,6 +65,16 @@ def test_replicates_equal_a_loop_that_resamples_groups(target, metric):
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
 
 
+def test_clusters_of_the_folds_are_what_is_resampled():
+    examples, folds, cells = setting("scalar")
+    pairs = np.arange(len(examples)) // 2  # other groups than the genes of the examples
+    clustered = folds.assign(cluster=folds["id"].map(dict(zip(examples["id"], pairs, strict=True))))
+    found = compare(examples, clustered, cells, "scalar")
+    expected = compare(examples.assign(group=pairs.astype(str)), folds, cells, "scalar")
+    pd.testing.assert_frame_equal(found[0], expected[0])
+    assert not found[0]["low"].equals(compare(examples, folds, cells, "scalar")[0]["low"])
+
+
 def test_pooled_is_the_metric_of_all_folds_predictions_together():
     examples, folds, cells = setting("scalar", 5)
     intervals, _ = compare(examples, folds, cells, "scalar", metrics=["pearson"], replicates=10)

@@ -233,6 +233,7 @@ def test_clusters_keep_genes_together_too():
                        group="cluster")  # fmt: skip
     halves = [{int(name[1:]) // 40 for name in own} for own in parts(folds).values() if own]
     assert sorted(halves, key=max) == [{0}, {1}]
+    assert folds.groupby("cluster")["id"].apply(set).tolist() == [set(own) for own in parts(folds).values() if own]
 
 
 def test_more_training_examples_need_groups():

@@ -42,7 +42,7 @@ def compare(
     examples : DataFrame
         Columns id, target, group (missing groups count as one group per example).
     folds : DataFrame
-        Columns id, fold, part.
+        Columns id, fold, part; a column cluster stands for the groups of the examples.
     predictions : iterable of (model, fold, seed, DataFrame)
         Each frame with columns id, part, prediction. Taken one at a time, so a generator needs memory for one only.
     target : {"track", "scalar", "class"}
@@ -115,6 +115,8 @@ def _with_groups(examples, folds, part, target):
     examples = examples.loc[examples.index.isin(folds.loc[folds["part"] == part, "id"])]
     examples = examples[examples["target"].notna()].copy()
     group = examples["group"] if "group" in examples else pd.Series(None, index=examples.index, dtype=object)
+    if "cluster" in folds:
+        group = examples.index.to_series().map(folds.drop_duplicates("id").set_index("id")["cluster"])
     group = group.astype(object).where(group.notna(), [("example", name) for name in examples.index])
     examples["group"] = pd.factorize(group)[0]
     shift = 0.0

@@ -68,7 +68,7 @@ def make_folds(
     Returns
     -------
     DataFrame
-        Columns id, fold, part; the order of `examples` within a fold. With group "position", windows that overlap a
+        Columns id, fold, part, and with group "cluster" also cluster, a number; the order of `examples` within a fold. With group "position", windows that overlap a
         window of another part are left out of the fold. Examples marked ``training_only`` are dealt out with those
         that share a unit with them, and left out of all parts but training.
 
@@ -109,7 +109,10 @@ def make_folds(
         if not drawn.all():
             more = examples.loc[~drawn & np.isin(unit, unit[drawn][part == 0]), "id"]
             tables.append(pd.DataFrame({"id": more.to_numpy(), "fold": number, "part": PARTS[0]}))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    if group == "cluster" and scheme not in ("split", "custom"):
+        table["cluster"] = table["id"].map(dict(zip(examples["id"], unit, strict=True)))
+    return table
 
 
 # units ------------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Dataset:
         (0-based, half-open), strand, and split where the source had one; training_only where some examples are
         neither validated nor tested on. A track is a float32 array as long as the sequence.
     folds : DataFrame or None
-        Columns id, fold, part; None where no folds were made.
+        Columns id, fold, part, perhaps cluster (see `seqlm.folds`); None where no folds were made.
     summary : dict
         dataset, target, classes, examples, length, cleaning, label.
     """
@@ -131,6 +131,6 @@ def write_dataset(folder, examples, summary):
 
 
 def write_folds(path, folds):
-    """Write folds.tsv: columns id, fold, part."""
+    """Write folds.tsv: columns id, fold, part, and cluster where similar sequences were kept together."""
     with atomic_path(path) as temporary:
         folds.to_csv(temporary, sep="\t", index=False)
