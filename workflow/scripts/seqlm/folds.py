@@ -68,9 +68,9 @@ def make_folds(
     Returns
     -------
     DataFrame
-        Columns id, fold, part, and with group "cluster" also cluster, a number; the order of `examples` within a fold. With group "position", windows that overlap a
-        window of another part are left out of the fold. Examples marked ``training_only`` are dealt out with those
-        that share a unit with them, and left out of all parts but training.
+        Columns id, fold, part, and with group "cluster" also cluster, a number; the order of `examples` within a fold.
+        With group "position", windows that overlap a window of another part are left out of the fold. Examples marked
+        ``training_only`` are dealt out with those that share a unit with them, and left out of all parts but training.
 
     Raises
     ------
