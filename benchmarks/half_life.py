@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
 
 import pandas as pd  # noqa: E402
 
-# A thousand genes are few: small batches give enough steps, dropout would keep the network from learning, and the rate
+# A thousand genes are few: small batches give enough steps, dropout would slow the network's learning, and the rate
 # has to fall to the end for running statistics of the batch norms to catch up.
 SALUKI = {"learning_rate": 1e-3, "clip": 0.5, "schedule": "cosine", "warmup": 50, "patience": 30}
 TASKS = {
