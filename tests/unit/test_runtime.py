@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from seqlm import runtime
 from seqlm.errors import InputError
@@ -63,6 +66,33 @@ def test_a_gpu_is_held_by_one_job_at_a_time(monkeypatch, tmp_path):
         with runtime.gpu_slot(1, tmp_path) as second:
             assert second == ["5"]
     assert runtime.os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
+
+
+def test_every_rule_that_is_given_a_gpu_holds_it(root):
+    """The profile counts GPUs; the rule's script has to take one, or two jobs meet on the first."""
+    rules = "".join(path.read_text() for path in sorted((root / "workflow/rules").glob("*.smk")))
+    profile = yaml.safe_load((root / "profiles/local-gpu/profile.yaml").read_text())
+    given = [rule for rule, resources in profile["set-resources"].items() if resources.get("gpu")]
+    assert {"train_model", "score_files", "score_variants"} <= set(given)
+    for rule in given:
+        own = re.search(rf"^(?:use rule (\w+) as )?(?:rule )?{rule}(?: with)?:(.*?)(?=^\S|\Z)", rules, re.M | re.S)
+        if own[1]:
+            own = re.search(rf"^rule {own[1]}:(.*?)(?=^\S|\Z)", rules, re.M | re.S)
+        script = re.search(r'"\.\./scripts/(\w+\.py)"', own[0])[1]
+        assert "network_job(" in (root / "workflow/scripts" / script).read_text(), script
+
+
+def test_a_network_job_has_its_gpu_and_its_threads(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(runtime, "_gpu_ids", lambda: ["0", "1"])
+    monkeypatch.setattr(runtime.tempfile, "gettempdir", lambda: str(tmp_path))
+    with runtime.network_job(SimpleNamespace(torch_threads=1, gpu=1)):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0" and torch.get_num_threads() == 1
+    with runtime.network_job(SimpleNamespace(torch_threads=1)):
+        assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    with pytest.raises(SystemExit), runtime.network_job(SimpleNamespace(torch_threads=1, gpu=3), tmp_path / "log"):
+        pass
+    assert "3 GPU(s) asked for, 2 visible" in (tmp_path / "log").read_text()
 
 
 def test_a_job_waits_for_its_gpu(monkeypatch, tmp_path):

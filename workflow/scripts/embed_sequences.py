@@ -2,17 +2,14 @@
 
 import pandas as pd
 
-from seqlm.errors import one_line_errors
 from seqlm.projection import write_embeddings
-from seqlm.runtime import gpu_slot, set_threads
+from seqlm.runtime import network_job
 
 
 def main(snakemake):
-    gpus = getattr(snakemake.resources, "gpu", 0)
-    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         from seqlm.embedding import embed
 
-        set_threads(snakemake.resources.torch_threads)
         examples = pd.read_parquet(snakemake.input.examples)
         if "training_only" in examples:
             examples = examples[~examples["training_only"]]

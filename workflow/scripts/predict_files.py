@@ -3,15 +3,12 @@
 Reads sequences and bundles; writes parquet.
 """
 
-from seqlm.errors import one_line_errors
-from seqlm.runtime import gpu_slot, set_threads
+from seqlm.runtime import network_job
 
 
 def main(snakemake):
-    gpus = getattr(snakemake.resources, "gpu", 0)
-    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         params, resources = snakemake.params, snakemake.resources
-        set_threads(resources.torch_threads)
         from seqlm.streaming.command import predict_file
 
         predict_file(

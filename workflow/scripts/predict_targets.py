@@ -6,16 +6,13 @@ BED with genome or VCF with genome, streamed to parquet or CSV; see ``python pre
 
 from pathlib import Path
 
-from seqlm.errors import one_line_errors
-from seqlm.runtime import gpu_slot, set_threads
+from seqlm.runtime import network_job
 from seqlm.tables import write_table
 
 
 def main(snakemake):
-    gpus = getattr(snakemake.resources, "gpu", 0)
-    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
-        set_threads(resources.torch_threads)
         from seqlm.predictions import predict_dataset, write_json, write_parquet
 
         dataset = Path(inputs.examples).parent

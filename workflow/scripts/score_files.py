@@ -3,14 +3,12 @@
 Reads sequences and a bundle; writes parquet.
 """
 
-from seqlm.errors import one_line_errors
-from seqlm.runtime import set_threads
+from seqlm.runtime import network_job
 
 
 def main(snakemake):
-    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         params, resources = snakemake.params, snakemake.resources
-        set_threads(resources.torch_threads)
         from seqlm.streaming.command import score_file
 
         score_file(

@@ -3,14 +3,12 @@
 In the workflow: one shard of a new file by one backbone. By itself: see ``python score_variants.py --help``.
 """
 
-from seqlm.errors import one_line_errors
-from seqlm.runtime import set_threads
+from seqlm.runtime import network_job
 
 
 def main(snakemake):
-    with one_line_errors(snakemake.log[0] if snakemake.log else None):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         inputs, params, resources = snakemake.input, snakemake.params, snakemake.resources
-        set_threads(resources.torch_threads)
         from seqlm.streaming.command import score_variant_file
 
         score_variant_file(

@@ -6,16 +6,13 @@ Reads examples.parquet, folds.tsv and the backbone's folder; writes a bundle, hi
 from pathlib import Path
 
 from seqlm.checkpoints import beside, discard
-from seqlm.errors import one_line_errors
 from seqlm.files import atomic_folder
-from seqlm.runtime import gpu_slot, set_threads
+from seqlm.runtime import network_job
 
 
 def main(snakemake):
-    gpus = getattr(snakemake.resources, "gpu", 0)
-    with one_line_errors(snakemake.log[0] if snakemake.log else None), gpu_slot(gpus):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
-        set_threads(resources.torch_threads)
         from seqlm.fitting import fit_dataset_model
 
         with atomic_folder(folder) as output:

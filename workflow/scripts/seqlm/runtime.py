@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from seqlm.errors import InputError
+from seqlm.errors import InputError, one_line_errors
 from seqlm.files import atomic_path
 
 
@@ -140,6 +140,22 @@ def device_name(device):
     except OSError:
         lines = []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
+
+
+@contextmanager
+def network_job(resources, log=None):
+    """Around a job that runs a network: errors are told in one line, it has a GPU of its own and its number of threads.
+
+    Parameters
+    ----------
+    resources : object
+        With the attribute torch_threads, and gpu where GPUs are counted.
+    log : path, optional
+        As for `seqlm.errors.one_line_errors`.
+    """
+    with one_line_errors(log), gpu_slot(getattr(resources, "gpu", 0)):
+        set_threads(resources.torch_threads)
+        yield
 
 
 @contextmanager
