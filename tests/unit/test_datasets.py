@@ -143,6 +143,16 @@ def test_training_genes_give_more_windows_and_no_other_gene_does(tmp_path):
     assert more.groupby("target")["weight"].sum().nunique() == 1 or np.ptp(more.groupby("target")["weight"].sum()) < 1
 
 
+def test_further_windows_are_of_the_same_molecule(tmp_path):
+    """With policy error, U was an error in the further windows of an RNA task."""
+    rna = {name: random_dna(240, seed).replace("T", "U") for seed, name in enumerate("ab")}
+    sources = {name: write(tmp_path / f"{name}.fa", f">{name}\n{letters}\n") for name, letters in rna.items()}
+    windows = {"sources": {"a": "a", "b": "b"}, "length": 60, "train_step": 30}
+    config = {"target": "class", "windows": windows, "cleaning": {"policy": "error", "molecule": "rna"}}
+    examples = build(config, sources)[0]
+    assert examples["training_only"].value_counts().to_dict() == {False: 8, True: 6}
+
+
 def test_windows_obey_the_cleaning_policy(tmp_path):
     body = random_dna(240, 1)
     odd = body[:70] + "R" + body[71:130] + "X" + body[131:]

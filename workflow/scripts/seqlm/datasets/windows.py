@@ -138,7 +138,8 @@ def class_windows(paths, *, length=60, step=None, per_class=None, train_step=Non
     tables, cleaning = [], {}
     for number, (name, path) in enumerate(paths.items()):
         named, left_out = _genes(path)
-        windows = Windows(path, length, step, max_n_fraction, policy=policy, molecule=molecule)
+        kept = {"max_unknown": max_n_fraction, "policy": policy, "molecule": molecule}
+        windows = Windows(path, length, step, **kept)
         rng = np.random.default_rng([seed, number])
         eligible = (window for window in windows if window.chrom in named)
         chosen = list(eligible) if per_class is None else _draw(eligible, per_class, rng)
@@ -146,7 +147,7 @@ def class_windows(paths, *, length=60, step=None, per_class=None, train_step=Non
             raise InputError(path, f"no window of {length} bases for class {name!r}", "shorten the windows")
         table = pd.DataFrame(chosen)
         if train_step:
-            table = _with_more(table, Windows(path, length, train_step, max_n_fraction, policy=policy))
+            table = _with_more(table, Windows(path, length, train_step, **kept))
         genes = table["chrom"].map(named)
         tables.append(table.assign(id=name + ":" + table["id"], target=name, group=name + ":" + genes, strand="+"))
         counts = {**_window_counts(windows), "isoforms": left_out}
