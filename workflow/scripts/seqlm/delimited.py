@@ -98,6 +98,13 @@ def read_delimited(
     return table[["id", *(name for name in wanted if name != "id")]]
 
 
+def separator_of(path):
+    """What lies between the columns of a file whose name does not tell: a comma if its first line has no tab."""
+    with open_bytes(path) as reader:
+        first = reader.read().split(b"\n", 1)[0]
+    return "," if b"," in first and b"\t" not in first else "\t"
+
+
 def _lines(path, separator):
     """(line number, fields) of every line that is not empty."""
     if separator is None:

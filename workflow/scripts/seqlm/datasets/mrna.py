@@ -5,7 +5,7 @@ import io
 import pandas as pd
 
 from seqlm.annotation import read_annotated_genbank, read_annotated_genome
-from seqlm.delimited import read_delimited
+from seqlm.delimited import read_delimited, separator_of
 from seqlm.errors import InputError
 from seqlm.sequences import open_bytes
 from seqlm.transcripts import codon_adaptation, read_transcript_table, representative
@@ -48,14 +48,20 @@ def read_mrna(settings, sources, target, where):
     for name, (transcripts, counts) in _annotated(settings, sources, where):
         if not transcripts:
             raise InputError(f"{where}, {name}", "has no mRNA that can be used", "check genome and annotation")
-        if settings.get("isoforms") == "representative":
-            transcripts = representative(transcripts)
-            counts["representative"] = len(transcripts)
+        transcripts = _wanted_isoforms(transcripts, counts, settings)
         table = _table(transcripts)
         values = codon_adaptation(transcripts) if labels is None else _matched(labels, transcripts, name, where)
         tables.append(table.assign(target=values, group=name + ":" + table["group"]))
         cleaning |= {f"{name}_{what.replace(' ', '_')}": count for what, count in counts.items()}
     return pd.concat(tables, ignore_index=True), cleaning, {"label": label}
+
+
+def _wanted_isoforms(transcripts, counts, settings):
+    if settings.get("isoforms") != "representative":
+        return transcripts
+    kept = representative(transcripts)
+    counts["representative"] = len(kept)
+    return kept
 
 
 def _labels(path, settings, target, where):
@@ -116,7 +122,7 @@ def read_transcripts(path, settings):
     try:
         with open_bytes(path) as reader:
             text = b"".join(iter(reader.read, b""))
-        raw = pd.read_csv(io.BytesIO(text), sep=_separator(text), dtype=str, keep_default_na=False)
+        raw = pd.read_csv(io.BytesIO(text), sep=separator_of(path), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read as a table ({error})", "get the file again") from None
     return read_transcript_table(raw, cds=settings.get("cds", ("cds_start", "cds_end")), where=path,
@@ -124,22 +130,16 @@ def read_transcripts(path, settings):
                                  problems=settings.get("problems", "drop"), **columns)  # fmt: skip
 
 
-def _separator(text):
-    return "\t" if b"\t" in text.split(b"\n", 1)[0] else ","
-
-
 def _from_table(settings, path, target, where):
     transcripts, counts = read_transcripts(path, settings)
-    if settings.get("isoforms") == "representative":
-        transcripts = representative(transcripts)
-        counts["representative"] = len(transcripts)
+    transcripts = _wanted_isoforms(transcripts, counts, settings)
     examples = _table(transcripts)
     label = settings.get("label", CODON_ADAPTATION)
     if label == CODON_ADAPTATION:
         return examples.assign(target=codon_adaptation(transcripts)), counts, {"label": label}
-    with open_bytes(path) as reader:
-        separator = _separator(reader.read())
-    labels = read_delimited(path, target=target, separator=separator, sequence=None, id=settings.get("id"), label=label)
+    labels = read_delimited(
+        path, target=target, separator=separator_of(path), sequence=None, id=settings.get("id"), label=label
+    )
     if not settings.get("id"):
         # Without an id column transcripts are named by their row, from 1.
         labels["id"] = [str(row) for row in range(1, len(labels) + 1)]

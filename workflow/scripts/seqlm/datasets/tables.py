@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from seqlm.delimited import read_delimited
+from seqlm.delimited import read_delimited, separator_of
 from seqlm.errors import InputError
 from seqlm.sequences import open_bytes, read_fasta
 
@@ -30,7 +30,7 @@ def read_table(path, settings, target):
         id, sequence, target, and weight, group, split where there are such columns.
     """
     if not isinstance(path, dict):
-        separator = settings.get("separator") or _separator(path)
+        separator = settings.get("separator") or separator_of(path)
         return read_delimited(path, **{**settings, "separator": separator, "target": target})
     if settings.get("split"):
         raise InputError("table", "has a split column and also one source per split", "keep one of the two")
@@ -40,12 +40,6 @@ def read_table(path, settings, target):
         # Row numbers repeat from file to file.
         tables.append(table if settings.get("id") else table.assign(id=split + ":" + table["id"]))
     return pd.concat(tables, ignore_index=True)
-
-
-def _separator(path):
-    with open_bytes(path) as reader:
-        first = reader.read().split(b"\n", 1)[0]
-    return "," if b"," in first and b"\t" not in first else "\t"
 
 
 def read_records(fasta, labels, target, *, id="id", label="label", weight=None, group=None, weights=None):
@@ -72,7 +66,7 @@ def read_records(fasta, labels, target, *, id="id", label="label", weight=None, 
     InputError
         As `read_delimited` and `read_fasta`; and when no id is in both files.
     """
-    table = read_delimited(labels, target=target, separator=_separator(labels), id=id, sequence=None, label=label,
+    table = read_delimited(labels, target=target, separator=separator_of(labels), id=id, sequence=None, label=label,
                            weight=weight, group=group, weights=weights).set_index("id")  # fmt: skip
     # Letters are left to cleaning, so that its policy holds here too.
     records = pd.DataFrame([(record.id, record.sequence) for record in read_fasta(fasta, check=False)],

@@ -5,6 +5,7 @@ import sys
 from seqlm.annotation import read_annotated_genbank, read_annotated_genome
 from seqlm.datasets.mrna import read_transcripts
 from seqlm.datasets.tables import read_table
+from seqlm.delimited import separator_of
 from seqlm.errors import InputError
 from seqlm.sequences import open_bytes
 from seqlm.transcripts import representative
@@ -60,8 +61,8 @@ def _named(path, reading):
         return reading
     with open_bytes(path) as reader:
         first = reader.read().split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    separator = reading.get("separator") or ("\t" if "\t" in first else ",")
-    return {**reading, "id": "id"} if "id" in map(str.strip, first.split(separator)) else reading
+    columns = first.split(reading.get("separator") or separator_of(path))
+    return {**reading, "id": "id"} if "id" in map(str.strip, columns) else reading
 
 
 def check_tokens(model, name, sequence):
