@@ -115,23 +115,25 @@ def score_dataset(
     device = pick_device(device)
     sequences = as_read(model, chosen["sequence"])
     cuts = pieces([len(sequence) for sequence in sequences])
-    own = share(cuts, shard)
-    results = []
     with CostLog("loo", device, parameters=model.num_parameters()) as cost:
-        for cut in tqdm(own or cuts[:1], desc="leave one out", unit="piece"):
-            scored = leave_one_out(
-                model, sequences[cut], edit, replacements, class_index=class_index, device=device
-            )  # fmt: skip
-            cost.add(samples=len(scored.tokens), tokens=sum(map(len, scored.tokens)))
-            examples = chosen.iloc[cut]
-            labels = None if "target" not in chosen or data.target == "track" else examples["target"]
-            results.append((scored.to_table(examples["id"], labels), _arrays(scored, examples, data.target)))
+
+        def score(cut):
+            scored = leave_one_out(model, sequences[cut], edit, replacements, class_index=class_index, device=device)
+            own = chosen.iloc[cut]
+            labels = None if "target" not in chosen or data.target == "track" else own["target"]
+            return scored.to_table(own["id"], labels), _arrays(scored, own, data.target), sum(map(len, scored.tokens))
+
+        results = []
+        for cut in tqdm(share(cuts, shard), desc="leave one out", unit="piece"):
+            *result, tokens = score(cut)
+            results.append(result)
+            cost.add(samples=len(sequences[cut]), tokens=tokens)
+        if not results:  # more shards than pieces: no rows, of the columns that one example has
+            table, arrays, _ = score(slice(0, 1))
+            arrays = {name: array if name in ABOUT_ALL else array[:0] for name, array in arrays.items()}
+            results = [(table.iloc[:0], arrays)]
     tables, arrays = zip(*results, strict=True)
-    table, arrays = pd.concat(tables, ignore_index=True), join_arrays(arrays)
-    if not own:  # more shards than pieces: no rows, of the same columns
-        table = table.iloc[:0]
-        arrays = {name: array if name in ABOUT_ALL else array[:0] for name, array in arrays.items()}
-    return table, arrays, cost.totals()
+    return pd.concat(tables, ignore_index=True), join_arrays(arrays), cost.totals()
 
 
 def write_parquet(table, path):
