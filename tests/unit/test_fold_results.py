@@ -10,7 +10,7 @@ import shap
 from scipy.stats import spearmanr
 
 from seqlm.attribution.result import LeaveOneOut
-from seqlm.ensemble import combine, fit_weights, part_metrics
+from seqlm.ensemble import combine, fit_weights
 from seqlm.errors import InputError
 from seqlm.fold_results import (
     NO_HISTORY,
@@ -22,6 +22,7 @@ from seqlm.fold_results import (
     write_motif_arrays,
     write_scores,
 )
+from seqlm.part_metrics import part_metrics
 
 IDS = ["a", "b", "c", "d"]
 

@@ -28,7 +28,7 @@ rule predict_targets:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         parts=["validation", "test"],
-        code=code_digest("inference", "metrics", "predictions"),
+        code=code_digest("inference", "metrics", "part_metrics", "calibration", "predictions"),
     script:
         "../scripts/predict_targets.py"
 

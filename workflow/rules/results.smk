@@ -27,7 +27,7 @@ rule combine_predictions:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         weights=lambda w: STUDY.model(w.model).get("weights", "validation"),
-        code=code_digest("ensemble", "metrics", "calibration"),
+        code=code_digest("ensemble", "metrics", "part_metrics", "calibration", "predictions"),
     script:
         "../scripts/combine_predictions.py"
 

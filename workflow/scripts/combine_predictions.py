@@ -6,13 +6,12 @@ Reads the members' predictions and the dataset; writes predictions, metrics and 
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
-from seqlm.ensemble import combine, part_metrics
+from seqlm.ensemble import combine
 from seqlm.errors import one_line_errors
-from seqlm.predictions import PREDICTION_TYPES, write_json, write_parquet
+from seqlm.part_metrics import part_metrics
+from seqlm.predictions import prediction_table, write_json, write_parquet
 from seqlm.runtime import CostLog
 from seqlm.tables import read_table, write_table
 
@@ -26,16 +25,11 @@ def main(snakemake):
         table, weight = combine(members, labels, params.weights, data.target)
         metrics = part_metrics(table, labels, data.target, data.classes)
         cost.add(samples=len(table))
-    columns = {"dataset": params.dataset_name, "model": params.model_name, "fold": params.fold, "seed": params.seed}
-    for position, (name, value) in enumerate(columns.items()):
-        metrics.insert(position, name, value)
-    arrays = {"id": pa.array(table["id"]), "part": pa.array(table["part"])}
-    arrays["prediction"] = pa.array(table["prediction"].tolist(), PREDICTION_TYPES[data.target])
-    if data.target == "class":
-        sure = confidence(np.stack(table["prediction"]), data.classes)
-        arrays["label"] = pa.array(sure.pop("predicted"), pa.string())
-        arrays |= {name: pa.array(column, pa.float32()) for name, column in sure.items()}
-    write_parquet(pa.table(arrays), out.predictions)
+    place = {"dataset": params.dataset_name, "model": params.model_name, "fold": params.fold, "seed": params.seed}
+    metrics = metrics.assign(**place)[[*place, "part", "metric", "value"]]
+    prediction = np.stack(table["prediction"])
+    written = prediction_table(table["id"], prediction, data.target, data.classes, {"part": table["part"]})
+    write_parquet(written, out.predictions)
     write_table(metrics, out.metrics)
     write_json({**cost.totals(), "weights": weight.tolist()}, out.cost)
 

@@ -18,14 +18,13 @@ from tqdm import tqdm
 
 from seqlm.attribution import leave_one_out
 from seqlm.attribution.pieces import ABOUT_ALL, join_arrays, pieces, share
-from seqlm.calibration import calibration_rows
 from seqlm.confidence import confidence
 from seqlm.datasets import load_dataset
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
 from seqlm.inference import predict_targets
-from seqlm.metrics import evaluate
 from seqlm.models.bundle import load_model
+from seqlm.part_metrics import part_metrics
 from seqlm.runtime import CostLog, pick_device
 from seqlm.sequences import base_codes
 from seqlm.tokenization.atomic import as_read
@@ -61,19 +60,21 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
     with CostLog("predict", device, parameters=model.num_parameters()) as cost:
         prediction = predict_targets(model, sequences, device=device, verbose=True)
         cost.add(samples=len(sequences), tokens=sum(map(len, sequences)))
-    table = prediction_table(model, examples["id"], prediction, {"part": examples["part"]})
-    return table, _metrics(data, examples, prediction), cost.totals()
+    found = examples[["id", "part"]].assign(prediction=list(prediction))
+    labels = examples.set_index("id").get("target", pd.Series(dtype=object))
+    metrics = part_metrics(found, labels, data.target, data.classes)
+    table = prediction_table(found["id"], prediction, data.target, data.classes, {"part": found["part"]})
+    return table, metrics, cost.totals()
 
 
-def prediction_table(model, ids, prediction, columns=None):
+def prediction_table(ids, prediction, target, classes=None, columns=None):
     """Predictions as a table: id, further columns, prediction; for classes the most probable one and its confidence."""
-    target = model.config.target
     values = list(prediction) if target != "scalar" else prediction
     arrays = {"id": pa.array(list(ids), pa.string())}
     arrays |= {name: pa.array(list(column)) for name, column in (columns or {}).items()}
     arrays["prediction"] = pa.array(values, PREDICTION_TYPES[target])
     if target == "class":
-        sure = confidence(prediction, model.config.classes)
+        sure = confidence(prediction, classes)
         arrays["label"] = pa.array(sure.pop("predicted"), pa.string())
         arrays |= {name: pa.array(column, pa.float32()) for name, column in sure.items()}
     return pa.table(arrays)
@@ -159,33 +160,6 @@ def _check_target(model, data, where):
 def _check_some(examples, where, fold, parts):
     if not len(examples):
         raise InputError(where, f"fold {fold} has no example in {' or '.join(parts)}", "choose another part or fold")
-
-
-def _metrics(data, examples, prediction):
-    rows = []
-    by_row = np.arange(len(examples))
-    for part in examples["part"].unique() if "target" in examples else ():
-        chosen = by_row[(examples["part"] == part).to_numpy()]
-        labelled = [i for i in chosen if data.target == "track" or not pd.isna(examples["target"].iat[i])]
-        if labelled:
-            y = [examples["target"].iat[i] for i in labelled]
-            values = evaluate(data.target, y, [prediction[i] for i in labelled], data.classes)
-            rows += [(part, metric, value) for metric, value in values.items()]
-    if data.target == "class" and "target" in examples:
-        rows += _calibration(data, examples, prediction)
-    return pd.DataFrame(rows, columns=["part", "metric", "value"])
-
-
-def _calibration(data, examples, prediction):
-    """Temperature fitted on the validation part, and the calibration of the test part with it, as rows of metrics."""
-    codes = examples["target"].map({name: i for i, name in enumerate(data.classes)})
-    parts = {}
-    for part in ("validation", "test"):
-        chosen = ((examples["part"] == part) & codes.notna()).to_numpy()
-        if not chosen.any():
-            return []
-        parts[part] = np.asarray(prediction)[chosen], codes[chosen].to_numpy(int)
-    return calibration_rows(parts["validation"], parts["test"])
 
 
 def _with_motif_first(examples, target, count):

@@ -164,7 +164,8 @@ def sequence_table(ensemble, records, places):
     """
     columns = {name: [getattr(r, name) for r in records] for name in ("chrom", "start", "end", "strand") if places}
     members = ensemble.members([(r.id, r.sequence) for r in records])
-    table = prediction_table(ensemble.models[0], [r.id for r in records], ensemble.pooled(members), columns)
+    ids, config = [r.id for r in records], ensemble.config
+    table = prediction_table(ids, ensemble.pooled(members), config.target, config.classes, columns)
     for name, values in zip(("low", "high"), ensemble.interval(members) or (), strict=False):
         table = table.append_column(name, pa.array(values, pa.float64()))
     sd = deviation(ensemble.adjusted(members), ensemble.target)
