@@ -57,8 +57,8 @@ rule write_fold_results:
 
 rule export_scores:
     input:
-        tables=lambda w: [f"{R}/attributions/{d}/{m}.parquet" for d, m in STUDY.attributions if d == w.dataset],
-        arrays=lambda w: [f"{R}/attributions/{d}/{m}.npz" for d, m in STUDY.attributions if d == w.dataset],
+        tables=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.parquet"),
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
     output:
         folder=directory(f"{R}/attributions/{{dataset}}/export"),
     log:
@@ -69,7 +69,7 @@ rule export_scores:
         mem_mb=4000,
         runtime=30,
     params:
-        models=lambda w: [m for d, m in STUDY.attributions if d == w.dataset],
+        models=lambda w: STUDY.scored_models(w.dataset),
         code=code_digest("fold_results", "transcript_scores"),
     script:
         "../scripts/export_scores.py"
@@ -77,7 +77,7 @@ rule export_scores:
 
 rule summarise_transcripts:
     input:
-        tables=lambda w: [f"{R}/attributions/{d}/{m}.parquet" for d, m in STUDY.attributions if d == w.dataset],
+        tables=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.parquet"),
     output:
         regions=f"{R}/tables/datasets/{{dataset}}/regions.tsv",
         arrays=f"{R}/tables/datasets/{{dataset}}/transcript.npz",
@@ -90,7 +90,7 @@ rule summarise_transcripts:
         runtime=30,
     params:
         dataset=lambda w: w.dataset,
-        models=lambda w: [m for d, m in STUDY.attributions if d == w.dataset],
+        models=lambda w: STUDY.scored_models(w.dataset),
         code=code_digest("transcript_scores"),
     script:
         "../scripts/summarise_transcripts.py"

@@ -114,9 +114,10 @@ def _with_groups(examples, folds, part, target):
     """Labelled tested examples, with groups numbered from 0 and a common shift that keeps sums accurate."""
     examples = examples.loc[examples.index.isin(folds.loc[folds["part"] == part, "id"])]
     examples = examples[examples["target"].notna()].copy()
-    group = examples["group"] if "group" in examples else pd.Series(None, index=examples.index, dtype=object)
     if "cluster" in folds:
-        group = examples.index.to_series().map(folds.drop_duplicates("id").set_index("id")["cluster"])
+        group = folds.drop_duplicates("id").set_index("id")["cluster"].reindex(examples.index)
+    else:
+        group = examples.get("group", pd.Series(None, index=examples.index, dtype=object))
     group = group.astype(object).where(group.notna(), [("example", name) for name in examples.index])
     examples["group"] = pd.factorize(group)[0]
     shift = 0.0

@@ -172,7 +172,7 @@ class Study(NewFiles):
                 chosen = run.get(part, {}).get("models", [])
                 check_known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
             if run.get("loo"):
-                scored = {model: config["models"][model] for data, model in self.attributions if data == name}
+                scored = {model: config["models"][model] for model in self.scored_models(name)}
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
         for name, files in config["predict"].items():
             check_files(config, name, files)
@@ -314,12 +314,12 @@ class Study(NewFiles):
     def model(self, name):
         return self.config["models"][name]
 
+    def scored_models(self, dataset):
+        """The models of a run that leave-one-out scores are asked of; an ensemble has none."""
+        run = self.config["runs"][dataset]
+        return [model for model in run["loo"].get("models", run["models"]) if not self.members(model)]
+
     @cached_property
     def attributions(self):
         """Every (dataset, model) that leave-one-out scores are asked for."""
-        return [
-            (dataset, model)
-            for dataset in self.runs_with("loo")
-            for model in self.config["runs"][dataset]["loo"].get("models", self.config["runs"][dataset]["models"])
-            if not self.members(model)
-        ]
+        return [(dataset, model) for dataset in self.runs_with("loo") for model in self.scored_models(dataset)]

@@ -46,14 +46,7 @@ def predict_command(arguments=None):
         "out; how many there were is told at the end (%(default)s)",
     )
     _add_input(parser)
-    with one_line_errors():
-        options = parser.parse_args(arguments)
-        if _gathered(parser, options):
-            return
-        predict_file(
-            options.model, options.input, options.output, reverse_complement=options.reverse_complement,
-            level=options.level, cleaning=options.cleaning, **_settings(options),
-        )  # fmt: skip
+    _run(parser, arguments, predict_file, "reverse_complement", "level", "cleaning")
 
 
 def score_command(arguments=None):
@@ -87,14 +80,7 @@ def score_command(arguments=None):
         help="for classes: whose logit is compared: predicted, all, or one by name or number from 0 (%(default)s)",
     )
     _add_input(parser, chunk=64)
-    with one_line_errors():
-        options = parser.parse_args(arguments)
-        if _gathered(parser, options):
-            return
-        score_file(
-            options.model, options.input, options.output, options.edit, replacements=options.replacements,
-            class_index=options.class_index, **_settings(options),
-        )  # fmt: skip
+    _run(parser, arguments, score_file, "edit", "replacements", "class_index")
 
 
 def variant_command(arguments=None):
@@ -111,13 +97,7 @@ def variant_command(arguments=None):
         "--both-strands", action=argparse.BooleanOptionalAction, help="average over both; for language models the rule"
     )
     _add_input(parser, chunk=256)
-    with one_line_errors():
-        options = parser.parse_args(arguments)
-        if _gathered(parser, options):
-            return
-        score_variant_file(
-            options.model, options.input, options.output, both_strands=options.both_strands, **_settings(options)
-        )
+    _run(parser, arguments, score_variant_file, "both_strands")
 
 
 def predict_file(
@@ -311,18 +291,22 @@ def _column(text):
     return int(text) if text.isdecimal() else text
 
 
-def _gathered(parser, options):
-    """Whether shards were to be joined, and are."""
-    if options.gather:
-        sizes = None
-        if options.genome:
-            from seqlm.sequences import Genome
+def _run(parser, arguments, process, *own):
+    """Join shards, or call ``process(model, input, output, ...)`` with the options of `_add_input` and its `own`."""
+    with one_line_errors():
+        options = parser.parse_args(arguments)
+        if options.gather:
+            sizes = None
+            if options.genome:
+                from seqlm.sequences import Genome
 
-            sizes = Genome(options.genome).lengths
-        gather(options.gather, options.output, sizes)
-    elif not (options.model and options.input):
-        parser.error("--model and --input are needed (or --gather)")
-    return bool(options.gather)
+                sizes = Genome(options.genome).lengths
+            gather(options.gather, options.output, sizes)
+            return
+        if not (options.model and options.input):
+            parser.error("--model and --input are needed (or --gather)")
+        chosen = {name: getattr(options, name) for name in own}
+        process(options.model, options.input, options.output, **chosen, **_settings(options))
 
 
 def _settings(options):
