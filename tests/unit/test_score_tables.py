@@ -15,7 +15,7 @@ from seqlm.models.bundle import save_bundle
 from seqlm.models.cnn import CNN, CNNConfig
 from seqlm.models.saluki import Saluki, SalukiConfig
 from seqlm.predictions import score_dataset, write_parquet
-from seqlm.score_tables import arrays_of, read_scores
+from seqlm.score_tables import arrays_of, read_score_table
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ["x", "y"]
@@ -53,7 +53,7 @@ def test_arrays_of_a_table(edit, suffix, tmp_path):
         write_parquet(table, path)
     else:
         table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
-    found = arrays_of(read_scores(path))
+    found = arrays_of(read_score_table(path))
     same(found, arrays, ["codes", "scores", "prediction", *(["replaced"] if edit == "replace" else [])])
 
 
@@ -103,4 +103,4 @@ def test_the_command_writes_what_other_tools_read(tmp_path):
 def test_other_tables_are_refused(tmp_path):
     pd.DataFrame({"id": ["a"], "prediction": [1.0]}).to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(InputError, match="no column 'sequence'"):
-        read_scores(tmp_path / "x.csv")
+        read_score_table(tmp_path / "x.csv")

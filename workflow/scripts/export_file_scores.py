@@ -9,14 +9,14 @@ import argparse
 from seqlm.errors import one_line_errors
 from seqlm.files import atomic_folder
 from seqlm.fold_results import write_scores
-from seqlm.score_tables import arrays_of, read_scores
+from seqlm.score_tables import arrays_of, read_score_table
 
 
 def main(snakemake):
     output = snakemake.output
     with one_line_errors(snakemake.log[0] if snakemake.log else None), atomic_folder(output.folder) as folder:
         for model, path in zip(snakemake.params.models, snakemake.input, strict=True):
-            table = read_scores(path)
+            table = read_score_table(path)
             write_scores(folder / model, table, arrays_of(table))
 
 
@@ -29,7 +29,7 @@ def command():
     )  # fmt: skip
     with one_line_errors():
         options = parser.parse_args()
-        table = read_scores(options.input)
+        table = read_score_table(options.input)
         with atomic_folder(options.output) as folder:
             write_scores(folder, table, arrays_of(table))
 

@@ -56,7 +56,7 @@ def arrays_of(table):
     return arrays | {"replaced": replaced.astype(np.float32), "replacements": np.array(list("ACGT"))}
 
 
-def read_scores(path):
+def read_score_table(path):
     """A table of scores (parquet, CSV or TSV)."""
     path = str(path)
     if path.endswith((".csv", ".tsv")):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from seqlm.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
-from seqlm.streaming.transcripts import tokens_of, transcripts_of
+from seqlm.streaming.transcripts import tokens_of, mrnas_of
 
 FORMATS = {
     "fasta": (".fa", ".fasta", ".fna", ".ffn", ".fas"),
@@ -281,7 +281,7 @@ def _open_tokens(path, reading):
 
 
 def _open_transcripts(path, format, genome, reading):
-    rows = transcripts_of(path, format, genome, reading)
+    rows = mrnas_of(path, format, genome, reading)
     return Source(path, "sequences", False, len(rows), lambda: iter(rows), lambda row: Record(row.id, row.tokens()))
 
 

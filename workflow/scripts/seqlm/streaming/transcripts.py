@@ -11,7 +11,7 @@ from seqlm.sequences import open_bytes
 from seqlm.transcripts import representative
 
 
-def transcripts_of(path, format, genome=None, reading=None):
+def mrnas_of(path, format, genome=None, reading=None):
     """mRNAs of an annotation with its genome, of GenBank, or of a table with CDS bounds.
 
     Parameters
