@@ -392,7 +392,7 @@ rule render_report:
         runtime=20,
     params:
         config=STUDY.config,
-        code=code_digest("report", "verdict", "tables"),
+        code=code_digest("report", "report_tables", "verdict", "tables"),
     script:
         "../scripts/render_report.py"
 

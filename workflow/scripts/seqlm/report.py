@@ -3,17 +3,24 @@
 import base64
 import html
 import importlib.metadata
-import math
 import platform
 import re
 import subprocess
 from pathlib import Path
 
-import pandas as pd
-
 from seqlm.errors import InputError
 from seqlm.files import atomic_path
 from seqlm.metrics import LOWER_IS_BETTER
+from seqlm.report_tables import (
+    all_tables,
+    calibration_table,
+    classes_table,
+    data_table,
+    language_table,
+    loo_table,
+    plain,
+    totals_table,
+)
 from seqlm.tables import cost_totals
 from seqlm.verdict import NAMES, duration, model_kinds, number, verdict
 
@@ -95,16 +102,16 @@ def render_report(output, config, tables, figures, template, captions=(), summar
         "note": config.get("note", ""),
         "verdicts": [_verdict(name, tables, totals, kinds) for name in _datasets(tables)],
         "figures": _by_section(figures, _captions(captions)),
-        "data": _data_rows(tables["data"]),
+        "data": data_table(tables["data"]),
         "leaks": _leaks(tables["data"]),
         "summaries": [_summary_words(summary) for summary in summaries],
         "sources": config.get("sources") or {},
-        "language": _language_table(tables["language"]),
-        "totals": _totals_table(totals),
-        "loo": _loo_table(tables["loo"]),
-        "calibration": _calibration_table(tables["metrics"]),
-        "classes": _classes_table(tables.get("classes")),
-        "tables": _all_tables(tables),
+        "language": language_table(tables["language"]),
+        "totals": totals_table(totals),
+        "loo": loo_table(tables["loo"]),
+        "calibration": calibration_table(tables["metrics"]),
+        "classes": classes_table(tables.get("classes")),
+        "tables": all_tables(tables),
         "provenance": provenance(config, tables["costs"]),
         "config": _yaml(config),
         "files": _files(config),
@@ -200,21 +207,6 @@ def data_uri(path):
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _data_rows(data):
-    """One row per dataset, fold and part with its measures as columns."""
-    if not len(data):
-        return None
-    table = data.pivot(index=["dataset", "fold", "part"], columns="measure", values="value").reset_index()
-    table["part"] = pd.Categorical(table["part"], ["train", "validation", "test"])
-    table = table.sort_values(["dataset", "fold", "part"]).astype({"part": str})
-    names = {
-        "examples": "examples", "labelled": "labelled", "groups": "groups", "letters": "bases or tokens",
-        "shared_groups": "groups shared with train", "shared_sequences": "sequences shared with train",
-    }  # fmt: skip
-    kept = ["dataset", "fold", "part", *(name for name in names if name in table)]
-    return _html(table[kept].rename(columns=names), digits=0)
-
-
 def _leaks(data):
     """One sentence per dataset on what test and training share."""
     sentences = []
@@ -238,127 +230,11 @@ def _summary_words(summary):
         if key == "dataset" or value in (None, {}, []):
             continue
         if isinstance(value, dict):
-            value = ", ".join(f"{name.replace('_', ' ')} {_plain(v)}" for name, v in value.items() if v is not None)
+            value = ", ".join(f"{name.replace('_', ' ')} {plain(v)}" for name, v in value.items() if v is not None)
         elif isinstance(value, list):
             value = ", ".join(map(str, value))
-        facts.append((key.replace("_", " "), _plain(value)))
+        facts.append((key.replace("_", " "), plain(value)))
     return {"dataset": summary.get("dataset", ""), "facts": facts}
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return "(" + ", ".join(f"{name} {_plain(own)}" for name, own in value.items()) + ")"
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def _language_table(language):
-    if not len(language):
-        return None
-    table = language.pivot(index="backbone", columns="measure", values="value").reset_index()
-    return _html(table.rename(columns=lambda name: name.replace("_", " ")))
-
-
-def _totals_table(totals):
-    if not len(totals):
-        return None
-    table = totals.copy()
-    for stage in ("pretrain", "features", "fit", "total"):
-        table[stage] = [duration(value) if value == value else "n/a" for value in table[stage]]
-    table["peak_memory_bytes"] = table["peak_memory_bytes"] / 1e6
-    names = {"samples_per_second": "samples/s (fit)", "peak_memory_bytes": "peak memory (MB)"}
-    return _html(table.rename(columns=names), digits=0)
-
-
-def _loo_table(loo):
-    if not len(loo):
-        return None
-    table = loo.pivot(index=["dataset", "model"], columns="measure", values="value").reset_index()
-    names = {
-        "ap_negative": "average precision of −LOO", "ap_absolute": "average precision of |LOO|", "chance": "chance",
-        "windows": "windows", "bases": "bases", "motif_bases": "known motif bases",
-    }  # fmt: skip
-    kept = ["dataset", "model", *(name for name in names if name in table)]
-    return _html(table[kept].rename(columns=names))
-
-
-def _calibration_table(metrics):
-    """What temperature scaling does to each classifier: means over folds and seeds."""
-    names = {
-        "temperature": "temperature", "ece": "ECE", "ece_calibrated": "ECE after scaling", "log_loss": "log loss",
-        "log_loss_calibrated": "log loss after scaling",
-    }  # fmt: skip
-    fitted = metrics[metrics["metric"] == "temperature"]
-    own = pd.concat([fitted, metrics[(metrics["part"] == "test") & metrics["metric"].isin(names)]])
-    own = own[own["dataset"].isin(fitted["dataset"])]
-    if not len(own):
-        return None
-    table = own.groupby(["dataset", "model", "metric"], sort=False)["value"].mean().unstack()
-    return _html(table[[name for name in names if name in table]].rename(columns=names).reset_index())
-
-
-def _classes_table(classes):
-    return None if classes is None else _html(classes)
-
-
-def _all_tables(tables):
-    """(heading, file, HTML) of the tables that a reader may want to sort."""
-    metrics = tables["metrics"]
-    by_model = (
-        metrics.groupby(["dataset", "model", "part", "metric"], sort=False)["value"].agg(["mean", "std", "count"])
-    ).reset_index()  # fmt: skip
-    by_model = by_model.rename(columns={"count": "runs"})
-    intervals = tables["intervals"].drop(columns=["pooled_low", "pooled_high"], errors="ignore")
-    out = [
-        ("Metrics, mean over folds and seeds", "tables/metrics.tsv", _html(by_model)),
-        ("Metrics with intervals", "tables/intervals.tsv", _html(intervals)),
-        ("Comparisons", "tables/comparisons.tsv", _html(tables["comparisons"])),
-    ]  # fmt: skip
-    if "confusion" in tables:
-        out.append(("Confusion of classes", "tables/confusion.tsv", _html(tables["confusion"])))
-    costs = tables["costs"]
-    if len(costs):
-        mean = costs.groupby(["dataset", "model", "stage", "quantity", "unit"], sort=False, dropna=False)[
-            "value"
-        ].mean()
-        out.append(("Costs, mean over folds and seeds", "tables/costs.tsv", _html(mean.reset_index())))
-    return [entry for entry in out if entry[2] is not None]
-
-
-def _html(table, digits=3):
-    """A table as text: what the template needs to write and sort it (None when it is empty).
-
-    Returns
-    -------
-    dict
-        columns: (name, whether numbers); rows: lists of (text, value to sort by or None for words).
-    """
-    if not len(table):
-        return None
-    columns, cells = [], []
-    for name in table.columns:
-        numeric = pd.api.types.is_numeric_dtype(table[name])
-        columns.append((str(name), numeric))
-        cells.append(_numbers(table[name], digits) if numeric else [(_plain(value), None) for value in table[name]])
-    return {"columns": columns, "rows": [list(row) for row in zip(*cells, strict=True)]}
-
-
-def _numbers(column, digits):
-    """Cells of a column of numbers: counts without decimals, other numbers with `digits`."""
-    values = [float("nan") if pd.isna(value) else float(value) for value in column]
-    if all(value == int(value) for value in values if math.isfinite(value)):
-        digits = 0
-    cells = []
-    for value in values:
-        if not math.isfinite(value):
-            cells.append(("–", ""))
-            continue
-        small = digits and 0 < abs(value) < 0.5 * 10**-digits
-        cells.append(((f"{value:.1g}" if small else f"{value:,.{digits}f}").replace("-", "−"), repr(value)))
-    return cells
 
 
 def provenance(config, costs):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from seqlm.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
-from seqlm.streaming.transcripts import tokens_of, mrnas_of
+from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
 FORMATS = {
     "fasta": (".fa", ".fasta", ".fna", ".ffn", ".fas"),
