@@ -35,9 +35,11 @@ $(DEV_STAMP): envs/requirements-dev.txt $(STAMP)
 install: $(STAMP)  ## make .venv and install the requirements
 
 demo: CONFIG := config/config.yaml
+demo: ABOUT := , about nine minutes on two cores
 demo: study  ## run the demo study and write results/demo/report.html
 
 study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
+	@echo "seqlm: running the study $(STUDY)$(ABOUT). Lines 'n of m steps' tell how far it is; logs: results/$(STUDY)/logs"
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
 
