@@ -54,7 +54,7 @@ def time_plain(codes, targets, steps):
 
 def time_ours(codes, targets, steps, precision="auto"):
     """Seconds of each step of `fit`, from one batch being asked for to the next."""
-    from seqlm.models.cnn import CNN, CNNConfig
+    from seqlm.models.networks.cnn import CNN, CNNConfig
     from seqlm.training import ArrayData, FitSettings, fit
 
     asked = []
@@ -75,7 +75,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
-    from seqlm.runtime import pick_precision, set_threads
+    from seqlm.common.runtime import pick_precision, set_threads
 
     set_threads(options.threads)
     rng = np.random.default_rng(0)

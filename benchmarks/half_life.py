@@ -63,7 +63,7 @@ TASKS = {
 def prepare(task, table, out):
     """Examples and folds, made once."""
     from seqlm.datasets import build_dataset, load_dataset, write_dataset, write_folds
-    from seqlm.folds import make_folds
+    from seqlm.datasets.folds import make_folds
 
     folder = out / "dataset"
     if not (folder / "folds.tsv").exists():
@@ -75,10 +75,11 @@ def prepare(task, table, out):
 
 def train(folder, fold, name, model, training, seed, out):
     """One model's predictions on validation and test, trained first where they are not there yet."""
-    from seqlm.checkpoints import beside, discard
-    from seqlm.files import atomic_folder
-    from seqlm.fitting import fit_dataset_model
-    from seqlm.predictions import predict_dataset, write_parquet
+    from seqlm.common.files import atomic_folder
+    from seqlm.common.tables import write_parquet
+    from seqlm.inference.dataset_predictions import predict_dataset
+    from seqlm.training.checkpoints import beside, discard
+    from seqlm.training.fitting import fit_dataset_model
 
     place = out / "models" / name / f"fold{fold}" / f"seed{seed}"
     path = out / "predictions" / name / f"fold{fold}" / f"seed{seed}.parquet"
@@ -109,7 +110,7 @@ def main():
     )
     parser.add_argument("--model", type=json.loads, default={}, help="options that replace those of Saluki, as JSON")
     options = parser.parse_args()
-    from seqlm.runtime import set_threads
+    from seqlm.common.runtime import set_threads
 
     set_threads(options.threads)
     task, start = TASKS[options.task], time.time()
@@ -131,8 +132,8 @@ def main():
 
 def report(data, predictions, task, out):
     """Intervals of every model, of Saluki averaged over its seeds, and of the ensemble with the first model."""
-    from seqlm.comparison import compare
-    from seqlm.ensemble import combine
+    from seqlm.evaluation.comparison import compare
+    from seqlm.inference.ensemble import combine
 
     labels = data.examples.set_index("id")["target"]
     baseline = next(iter(task["models"]))

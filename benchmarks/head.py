@@ -45,10 +45,10 @@ def main():
     options = parser.parse_args()
     import torch
 
-    from seqlm.features import cached_features
-    from seqlm.models.backbone import BackboneConfig, BackboneModel
-    from seqlm.models.gpt import GPTConfig
-    from seqlm.runtime import pick_precision, set_threads
+    from seqlm.common.runtime import pick_precision, set_threads
+    from seqlm.models.language.backbone import BackboneConfig, BackboneModel
+    from seqlm.models.language.gpt import GPTConfig
+    from seqlm.training.features import cached_features
 
     set_threads(options.threads)
     precision = pick_precision()

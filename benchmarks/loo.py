@@ -24,16 +24,16 @@ def build(network, rng):
 
     torch.manual_seed(0)
     if network == "cnn":
-        from seqlm.models.cnn import CNN, CNNConfig
+        from seqlm.models.networks.cnn import CNN, CNNConfig
 
         return CNN(CNNConfig()), _bases(rng, 300, 8)
     if network == "saluki":
-        from seqlm.models.saluki import Saluki, SalukiConfig
+        from seqlm.models.networks.saluki import Saluki, SalukiConfig
 
         layout = {"encoding": "mrna", "separator": " "}
         return Saluki(SalukiConfig(layout=layout)), [" ".join(rng.choice(list("acgtACGT"), 3000))]
-    from seqlm.models.backbone import BackboneModel
-    from seqlm.models.gpt import GPTConfig, GPTModel
+    from seqlm.models.language.backbone import BackboneModel
+    from seqlm.models.language.gpt import GPTConfig, GPTModel
     from seqlm.tokenization import learn_tokenizer
 
     context = "both_strands" if network == "gpt-both-strands" else "forward"
@@ -86,7 +86,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    from seqlm.runtime import set_threads
+    from seqlm.common.runtime import set_threads
 
     set_threads(options.threads)
     print(

@@ -29,7 +29,7 @@ def compare(count, rounds, device):
     from tangermeme.predict import predict as theirs
 
     from seqlm import predict as ours
-    from seqlm.models.cnn import CNN, CNNConfig
+    from seqlm.models.networks.cnn import CNN, CNNConfig
 
     torch.manual_seed(0)
     model = CNN(CNNConfig()).eval()
@@ -67,7 +67,7 @@ def write_fasta(path, count):
 
 def run_file(folder, threads, device):
     """What the child process does: load, predict, write; print seconds and memory."""
-    from seqlm.runtime import set_threads
+    from seqlm.common.runtime import set_threads
     from seqlm.streaming.command import predict_file
 
     set_threads(threads)
@@ -90,14 +90,14 @@ def main():
     if options.child:
         run_file(options.child, options.threads, options.device)
         return
-    from seqlm.runtime import set_threads
+    from seqlm.common.runtime import set_threads
 
     set_threads(options.threads)
     if options.count:
         compare(options.count, options.rounds, options.device)
     if options.sequences:
         from seqlm.models.bundle import save_bundle
-        from seqlm.models.cnn import CNN, CNNConfig
+        from seqlm.models.networks.cnn import CNN, CNNConfig
 
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)

@@ -97,10 +97,10 @@ def time_plain(tokens, vocabulary, steps):
 
 def time_ours(tokens, vocabulary, steps, precision="auto", **settings):
     """Seconds of each step of `fit`, from one batch being asked for to the next."""
-    from seqlm.models.gpt import GPTConfig, GPTForCausalLM
-    from seqlm.objectives import TokenObjective
-    from seqlm.pretraining import Blocks
+    from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
+    from seqlm.pretraining.pretrain import Blocks
     from seqlm.training import FitSettings, fit
+    from seqlm.training.objectives import TokenObjective
 
     asked = []
 
@@ -142,7 +142,7 @@ def main():
     options = parser.parse_args()
     import torch
 
-    from seqlm.runtime import pick_precision, set_threads
+    from seqlm.common.runtime import pick_precision, set_threads
 
     set_threads(options.threads)
     tokens = np.random.default_rng(0).integers(0, options.vocabulary, 2_000_000).astype(np.uint8)

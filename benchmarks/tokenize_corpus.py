@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from seqlm.corpus import tokenize_corpus  # noqa: E402
+from seqlm.pretraining.corpus import tokenize_corpus  # noqa: E402
 from seqlm.sequences import Windows, open_bytes, read_fasta  # noqa: E402
 from seqlm.tokenization.character import learn_alphabet  # noqa: E402
 

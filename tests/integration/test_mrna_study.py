@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 import seqlm
 from conftest import Workflow
-from seqlm.inference import predict_targets
-from seqlm.transcripts import Transcript, parse_tokens
+from seqlm.inference.prediction import predict_targets
+from seqlm.sequences.transcripts.transcript import Transcript, parse_tokens
 
 COLUMNS = ["sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo"]
 MODELS = ("linear", "saluki")

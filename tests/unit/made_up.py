@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from seqlm.comparison import compare
-from seqlm.figure_arrays import prediction_arrays
+from seqlm.evaluation.comparison import compare
+from seqlm.report.figure_arrays import prediction_arrays
 
 MODELS = ["cnn", "gpt-full", "gpt-vocab4", "gpt-random"]
 NOISE = {"cnn": 0.2, "gpt-full": 1.0, "gpt-vocab4": 0.8, "gpt-random": 1.4}
@@ -141,7 +141,7 @@ def language_table():
 
 
 def metric_table(cells, examples, dataset="tf_binding", target="track", classes=None):
-    from seqlm.metrics import evaluate
+    from seqlm.evaluation.metrics import evaluate
 
     truth, rows = examples.set_index("id")["target"], []
     for model, fold, seed, frame in cells:

@@ -13,8 +13,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from seqlm.models.esm import GatedEsmForMaskedLM, esm_config
-from seqlm.models.gpt import GPTConfig, GPTForCausalLM
+from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
+from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.tokenization.bpe import bpe_tokenizer
 from seqlm.tokenization.character import learn as character_tokenizer
 from seqlm.tokenization.kmer import kmer_tokenizer

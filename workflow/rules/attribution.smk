@@ -35,7 +35,7 @@ rule score_loo:
         loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
         fold=0,
         shard=shard_of,
-        code=code_digest("attribution", "inference", "predictions"),
+        code=code_digest("attribution", "inference/prediction", "inference/dataset_predictions"),
     script:
         "../scripts/score_loo.py"
 
@@ -97,7 +97,9 @@ rule score_files:
         format=lambda w: STUDY.file_format(w.files),
         reading=lambda w: STUDY["predict"][w.files].get("reading"),
         shard=shard_of,
-        code=code_digest("attribution", "inference", "streaming", "annotation", "delimited", "transcripts"),
+        code=code_digest(
+            "attribution", "inference/prediction", "streaming", "sequences/transcripts", "sequences/delimited"
+        ),
     script:
         "../scripts/score_files.py"
 
@@ -130,6 +132,6 @@ rule export_file_scores:
         runtime=60,
     params:
         models=lambda w: [m for f, m in STUDY.file_attributions if f == w.files],
-        code=code_digest("score_tables", "fold_results", "transcript_scores"),
+        code=code_digest("attribution/score_tables", "report/fold_results", "attribution/transcript_scores"),
     script:
         "../scripts/export_file_scores.py"

@@ -9,10 +9,9 @@ min_version("9.0")
 WORKFLOW = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(WORKFLOW / "scripts"))
 
-from seqlm.errors import one_line_errors
-from seqlm.provenance import code_digest
-from seqlm.study import Study, load_schema
-from seqlm.verdict import model_kinds
+from seqlm.common.errors import one_line_errors
+from seqlm.common.provenance import code_digest
+from seqlm.study.study import Study, load_schema
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
@@ -49,7 +48,7 @@ TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons",
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)
-FIGURES_CODE = code_digest("figures")
+FIGURES_CODE = code_digest("report/figures", "report/drawing")
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in ("png", "svg")] + [f"{R}/report.html"]
 
 

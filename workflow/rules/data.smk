@@ -43,7 +43,7 @@ rule prepare_dataset:
         sources=lambda w: STUDY.dataset_sources(w.dataset),
         dataset=lambda w: {k: v for k, v in STUDY["datasets"][w.dataset].items() if k != "folds"},
         seed=STUDY["seeds"][0],
-        code=code_digest("datasets", "sequences", "motifs", "delimited", "annotation", "transcripts"),
+        code=code_digest("datasets", "sequences"),
     script:
         "../scripts/prepare_dataset.py"
 
@@ -63,6 +63,6 @@ rule split_folds:
     params:
         folds=lambda w: STUDY["datasets"][w.dataset]["folds"],
         seed=STUDY["seeds"][0],
-        code=code_digest("folds", "similarity"),
+        code=code_digest("datasets/folds", "sequences/similarity"),
     script:
         "../scripts/split_folds.py"

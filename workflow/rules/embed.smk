@@ -19,7 +19,7 @@ rule embed_sequences:
         runtime=240,
     params:
         embedding=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["embeddings"].items() if k != "models"},
-        code=code_digest("embedding"),
+        code=code_digest("inference/embedding"),
     script:
         "../scripts/embed_sequences.py"
 
@@ -47,6 +47,6 @@ rule project_embeddings:
         fold=0,
         part="test",
         seed=STUDY["seeds"][0],
-        code=code_digest("projection"),
+        code=code_digest("inference/projection"),
     script:
         "../scripts/project_embeddings.py"

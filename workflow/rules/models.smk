@@ -28,6 +28,6 @@ rule train_model:
         training=lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
-        code=code_digest("fitting", "training", "features", "augmentation", "models", "validation"),
+        code=code_digest("training", "datasets/augmentation", "models", "evaluation/validation"),
     script:
         "../scripts/train_model.py"

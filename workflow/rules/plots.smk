@@ -392,7 +392,10 @@ rule render_report:
         runtime=20,
     params:
         config=STUDY.config,
-        code=code_digest("report", "report_tables", "verdict", "tables"),
+        kinds=KINDS,
+        code=code_digest(
+            "report/page", "report/page_tables", "evaluation/verdict", "common/tables", "report/collecting"
+        ),
     script:
         "../scripts/render_report.py"
 

@@ -28,7 +28,13 @@ rule predict_targets:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         parts=["validation", "test"],
-        code=code_digest("inference", "metrics", "part_metrics", "calibration", "predictions"),
+        code=code_digest(
+            "inference/prediction",
+            "evaluation/metrics",
+            "evaluation/part_metrics",
+            "evaluation/calibration",
+            "inference/dataset_predictions",
+        ),
     script:
         "../scripts/predict_targets.py"
 
@@ -67,15 +73,14 @@ rule predict_files:
         cleaning=lambda w: STUDY["predict"][w.files]["cleaning"],
         shard=shard_of,
         code=code_digest(
-            "inference",
-            "predictions",
+            "inference/prediction",
+            "inference/dataset_predictions",
             "streaming",
-            "validation",
-            "calibration",
-            "conformal",
-            "annotation",
-            "delimited",
-            "transcripts",
+            "evaluation/validation",
+            "evaluation/calibration",
+            "evaluation/conformal",
+            "sequences/transcripts",
+            "sequences/delimited",
         ),
     script:
         "../scripts/predict_files.py"
@@ -133,7 +138,7 @@ rule score_variants:
     params:
         length=lambda w: STUDY["predict"][w.files].get("length"),
         shard=shard_of,
-        code=code_digest("inference", "streaming", "models", "tokenization"),
+        code=code_digest("inference/prediction", "streaming", "models", "tokenization"),
     script:
         "../scripts/score_variants.py"
 

@@ -16,7 +16,7 @@ rule withhold_genes:
         mem_mb=2000,
         runtime=60,
     params:
-        code=code_digest("withholding"),
+        code=code_digest("datasets/withholding"),
     script:
         "../scripts/withhold_genes.py"
 
@@ -36,7 +36,7 @@ rule tokenize_corpus:
         runtime=120,
     params:
         validation=lambda w: STUDY["backbones"][w.backbone]["validation"],
-        code=code_digest("corpus", "tokenization"),
+        code=code_digest("pretraining/corpus", "tokenization"),
     script:
         "../scripts/tokenize_corpus.py"
 
@@ -66,7 +66,9 @@ rule pretrain_backbone:
         name=lambda w: w.backbone,
         backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
         seed=STUDY["seeds"][0],
-        code=code_digest("pretraining", "heldout", "training", "checkpoints", "models/gpt", "markov"),
+        code=code_digest(
+            "pretraining/pretrain", "pretraining/heldout", "training", "models/language/gpt", "pretraining/markov"
+        ),
     script:
         "../scripts/pretrain_backbone.py"
 

@@ -27,7 +27,13 @@ rule combine_predictions:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         weights=lambda w: STUDY.model(w.model).get("weights", "validation"),
-        code=code_digest("ensemble", "metrics", "part_metrics", "calibration", "predictions"),
+        code=code_digest(
+            "inference/ensemble",
+            "evaluation/metrics",
+            "evaluation/part_metrics",
+            "evaluation/calibration",
+            "inference/dataset_predictions",
+        ),
     script:
         "../scripts/combine_predictions.py"
 
@@ -50,7 +56,7 @@ rule write_fold_results:
         runtime=30,
     params:
         jobs=lambda w: [(job.model, job.fold, job.seed) for job in STUDY.jobs_of(w.dataset)],
-        code=code_digest("fold_results"),
+        code=code_digest("report/fold_results"),
     script:
         "../scripts/write_fold_results.py"
 
@@ -70,7 +76,7 @@ rule export_scores:
         runtime=30,
     params:
         models=lambda w: STUDY.scored_models(w.dataset),
-        code=code_digest("fold_results", "transcript_scores"),
+        code=code_digest("report/fold_results", "attribution/transcript_scores"),
     script:
         "../scripts/export_scores.py"
 
@@ -91,6 +97,6 @@ rule summarise_transcripts:
     params:
         dataset=lambda w: w.dataset,
         models=lambda w: STUDY.scored_models(w.dataset),
-        code=code_digest("transcript_scores"),
+        code=code_digest("attribution/transcript_scores"),
     script:
         "../scripts/summarise_transcripts.py"

@@ -7,11 +7,11 @@ arrays of the windows that the leave-one-out figures draw.
 
 from pathlib import Path
 
-from seqlm import tables
-from seqlm.class_tables import class_tables
-from seqlm.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
-from seqlm.errors import one_line_errors
-from seqlm.figure_arrays import loo_examples
+from seqlm.common import tables
+from seqlm.common.errors import one_line_errors
+from seqlm.evaluation.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+from seqlm.report.class_tables import class_tables
+from seqlm.report.figure_arrays import loo_examples
 
 
 def main(snakemake):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from seqlm.common.costs import CostLog
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table, write_json, write_parquet, write_table
 from seqlm.datasets import load_dataset
-from seqlm.ensemble import combine
-from seqlm.errors import one_line_errors
-from seqlm.part_metrics import part_metrics
-from seqlm.predictions import prediction_table, write_json, write_parquet
-from seqlm.runtime import CostLog
-from seqlm.tables import read_table, write_table
+from seqlm.evaluation.part_metrics import part_metrics
+from seqlm.inference.dataset_predictions import prediction_table
+from seqlm.inference.ensemble import combine
 
 
 def main(snakemake):

@@ -6,11 +6,11 @@ small arrays that figures of predictions are drawn from.
 
 from pathlib import Path
 
-from seqlm.comparison import compare
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_predictions, write_arrays, write_table
 from seqlm.datasets import load_dataset
-from seqlm.errors import one_line_errors
-from seqlm.figure_arrays import prediction_arrays
-from seqlm.tables import read_predictions, write_arrays, write_table
+from seqlm.evaluation.comparison import compare
+from seqlm.report.figure_arrays import prediction_arrays
 
 
 def main(snakemake):

@@ -1,7 +1,7 @@
 """Get one source. Reads: a file or an address. Writes: sequences as bgzip FASTA, tables as gzip, with provenance."""
 
-from seqlm.errors import one_line_errors
-from seqlm.sources import fetch
+from seqlm.common.errors import one_line_errors
+from seqlm.sequences.downloads.sources import fetch
 
 
 def main(snakemake):

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from seqlm.projection import write_embeddings
-from seqlm.runtime import network_job
+from seqlm.common.runtime import network_job
+from seqlm.inference.projection import write_embeddings
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        from seqlm.embedding import embed
+        from seqlm.inference.embedding import embed
 
         examples = pd.read_parquet(snakemake.input.examples)
         if "training_only" in examples:

@@ -6,10 +6,10 @@ In the workflow: the tables of all models of a file. By itself: any table of sco
 
 import argparse
 
-from seqlm.errors import one_line_errors
-from seqlm.files import atomic_folder
-from seqlm.fold_results import write_scores
-from seqlm.score_tables import arrays_of, read_score_table
+from seqlm.attribution.score_tables import arrays_of, read_score_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.files import atomic_folder
+from seqlm.report.fold_results import write_scores
 
 
 def main(snakemake):

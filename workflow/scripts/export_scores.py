@@ -3,10 +3,10 @@
 Reads the tables and the arrays of all models of a dataset.
 """
 
-from seqlm.errors import one_line_errors
-from seqlm.files import atomic_folder
-from seqlm.fold_results import write_scores
-from seqlm.tables import read_arrays, read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.files import atomic_folder
+from seqlm.common.tables import read_arrays, read_table
+from seqlm.report.fold_results import write_scores
 
 
 def main(snakemake):

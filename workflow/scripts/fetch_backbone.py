@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from seqlm.errors import one_line_errors
+from seqlm.common.errors import one_line_errors
 
 
 def main(snakemake):
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         from seqlm.models.bundle import save_bundle
-        from seqlm.models.hub import load_language_model
+        from seqlm.models.language.hub import load_language_model
 
         backbone = snakemake.params.backbone  # hub, revision, trust_remote_code, tokenizer_source
         model = load_language_model(

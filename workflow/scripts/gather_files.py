@@ -1,6 +1,6 @@
 """Join the shards of a file's predictions or scores, in order: as parquet, CSV or both."""
 
-from seqlm.errors import one_line_errors
+from seqlm.common.errors import one_line_errors
 from seqlm.streaming.writing import gather
 
 

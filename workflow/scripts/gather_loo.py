@@ -9,9 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from seqlm.attribution.pieces import join_arrays, join_costs
-from seqlm.errors import one_line_errors
-from seqlm.predictions import write_json, write_parquet
-from seqlm.tables import read_arrays, write_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays, write_arrays, write_json, write_parquet
 
 
 def main(snakemake):

@@ -1,6 +1,6 @@
 """Learn a tokenizer. Reads: sources (FASTA). Writes: a folder with tokenizer.json."""
 
-from seqlm.errors import one_line_errors
+from seqlm.common.errors import one_line_errors
 from seqlm.tokenization import learn_tokenizer, save_tokenizer
 
 

@@ -1,8 +1,8 @@
 """Draw confusion matrices. Reads the arrays of a dataset's tested examples."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.classes import draw_confusion
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.classes import draw_confusion
 
 
 def main(snakemake):

@@ -1,8 +1,9 @@
 """Draw cost against performance. Reads intervals.tsv, costs.tsv and history.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.cost import draw_cost_performance
-from seqlm.tables import cost_totals, read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.collecting import cost_totals
+from seqlm.report.figures.cost import draw_cost_performance
 
 
 def main(snakemake):

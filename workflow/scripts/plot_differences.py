@@ -1,8 +1,8 @@
 """Draw the differences between a dataset's models. Reads comparisons.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.performance import draw_differences
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.performance import draw_differences
 
 
 def main(snakemake):

@@ -1,8 +1,9 @@
 """Draw what training a dataset's models cost. Reads costs.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.training import draw_fit_time
-from seqlm.tables import cost_totals, read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.collecting import cost_totals
+from seqlm.report.figures.training import draw_fit_time
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw the test performance by fold. Reads metrics.tsv and intervals.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.performance import draw_folds
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.performance import draw_folds
 
 
 def main(snakemake):

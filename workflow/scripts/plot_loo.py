@@ -1,8 +1,8 @@
 """Draw leave-one-out logos around known motifs. Reads loo_examples.npz and the motif's matrix."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.loo import draw_loo
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.loo import draw_loo
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw how well leave-one-out scores find known motifs. Reads loo.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.loo import draw_loo_precision
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.loo import draw_loo_precision
 
 
 def main(snakemake):

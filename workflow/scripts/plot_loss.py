@@ -1,8 +1,8 @@
 """Draw loss curves and bits per base of one backbone, or of all. Reads history.tsv and language.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.language import draw_loss
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.language import draw_loss
 
 
 def main(snakemake):

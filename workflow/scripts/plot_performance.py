@@ -1,8 +1,8 @@
 """Draw the test performance of a dataset's models. Reads intervals.tsv and metrics.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.performance import draw_performance
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.performance import draw_performance
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw how long each pretraining took. Reads costs.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.language import draw_pretraining_time
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.language import draw_pretraining_time
 
 
 def main(snakemake):

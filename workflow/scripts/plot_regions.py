@@ -1,8 +1,8 @@
 """Draw mean leave-one-out scores by region. Reads a table with dataset, model, region, mean, low, high."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.loo import draw_regions
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.loo import draw_regions
 
 
 def main(snakemake):

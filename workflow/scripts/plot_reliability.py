@@ -1,8 +1,8 @@
 """Draw confidence against accuracy. Reads the arrays of a dataset's tested examples."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.classes import draw_reliability
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.classes import draw_reliability
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw predicted against observed values. Reads the arrays of a dataset's tested examples."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.tracks import draw_scatter
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.tracks import draw_scatter
 
 
 def main(snakemake):

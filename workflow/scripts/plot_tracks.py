@@ -1,8 +1,8 @@
 """Draw predicted and observed tracks on a few test windows. Reads the arrays of a dataset's tested examples."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.tracks import draw_tracks
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.tracks import draw_tracks
 
 
 def main(snakemake):

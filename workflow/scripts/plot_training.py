@@ -1,8 +1,8 @@
 """Draw training curves of a dataset's models. Reads history.tsv."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.training import draw_training
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.training import draw_training
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw leave-one-out scores along an mRNA. Reads the arrays of one transcript."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.transcript import draw_transcript
-from seqlm.tables import read_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_arrays
+from seqlm.report.figures.transcript import draw_transcript
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Draw a map of embeddings. Reads a table with x, y, label and optionally panel."""
 
-from seqlm.errors import one_line_errors
-from seqlm.figures.embedding import draw_umap
-from seqlm.tables import read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table
+from seqlm.report.figures.embedding import draw_umap
 
 
 def main(snakemake):

@@ -3,7 +3,7 @@
 Reads sequences and bundles; writes parquet.
 """
 
-from seqlm.runtime import network_job
+from seqlm.common.runtime import network_job
 
 
 def main(snakemake):

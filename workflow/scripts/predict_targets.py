@@ -6,14 +6,15 @@ BED with genome or VCF with genome, streamed to parquet or CSV; see ``python pre
 
 from pathlib import Path
 
-from seqlm.runtime import network_job
-from seqlm.tables import write_table
+from seqlm.common.runtime import network_job
+from seqlm.common.tables import write_table
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
-        from seqlm.predictions import predict_dataset, write_json, write_parquet
+        from seqlm.common.tables import write_json, write_parquet
+        from seqlm.inference.dataset_predictions import predict_dataset
 
         dataset = Path(inputs.examples).parent
         table, metrics, cost = predict_dataset(inputs.model, dataset, params.fold, params.parts, resources.device)

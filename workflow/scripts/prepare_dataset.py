@@ -5,8 +5,8 @@ Reads the sources; writes examples.parquet (id, sequence, target, group, weight,
 
 from pathlib import Path
 
+from seqlm.common.errors import one_line_errors
 from seqlm.datasets import build_dataset, write_dataset
-from seqlm.errors import one_line_errors
 
 
 def main(snakemake):

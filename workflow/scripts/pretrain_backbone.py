@@ -3,15 +3,15 @@
 Reads a corpus and a tokenizer folder; writes a bundle, history.tsv, cost.json and bits_per_base.json.
 """
 
-from seqlm.checkpoints import beside, discard
-from seqlm.files import atomic_folder
-from seqlm.runtime import network_job
+from seqlm.common.files import atomic_folder
+from seqlm.common.runtime import network_job
+from seqlm.training.checkpoints import beside, discard
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         params, resources, folder = snakemake.params, snakemake.resources, snakemake.output.folder
-        from seqlm.pretraining import pretrain
+        from seqlm.pretraining.pretrain import pretrain
 
         with atomic_folder(folder) as output:
             pretrain(

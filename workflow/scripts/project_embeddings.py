@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from seqlm.common.errors import one_line_errors
+from seqlm.common.files import atomic_path
 from seqlm.datasets import load_dataset
-from seqlm.errors import one_line_errors
-from seqlm.figures.style import PALETTE
-from seqlm.files import atomic_path
-from seqlm.projection import map_page, maps, read_embeddings
+from seqlm.inference.projection import map_page, maps, read_embeddings
+from seqlm.report.drawing.style import PALETTE
 
 
 def main(snakemake):

@@ -1,8 +1,8 @@
 """Write the study's report as one self-contained HTML file. Reads tables, figures, captions and summaries."""
 
-from seqlm.errors import one_line_errors
-from seqlm.report import render_report
-from seqlm.tables import read_json, read_table
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_json, read_table
+from seqlm.report.page import render_report
 
 TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data", "classes", "confusion")
 
@@ -13,6 +13,7 @@ def main(snakemake):
         render_report(
             snakemake.output.html,
             snakemake.params.config,
+            snakemake.params.kinds,
             {name: read_table(given[name], empty=True) for name in TABLES},
             given.get("figures", []),
             given.template,

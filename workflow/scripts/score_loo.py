@@ -5,14 +5,15 @@ In the workflow: test examples of a dataset. By itself: any FASTA or table; see 
 
 from pathlib import Path
 
-from seqlm.runtime import network_job
-from seqlm.tables import write_arrays
+from seqlm.common.runtime import network_job
+from seqlm.common.tables import write_arrays
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
-        from seqlm.predictions import score_dataset, write_json, write_parquet
+        from seqlm.attribution.dataset_scores import score_dataset
+        from seqlm.common.tables import write_json, write_parquet
 
         dataset = Path(inputs.examples).parent
         table, arrays, cost = score_dataset(

@@ -3,7 +3,7 @@
 In the workflow: one shard of a new file by one backbone. By itself: see ``python score_variants.py --help``.
 """
 
-from seqlm.runtime import network_job
+from seqlm.common.runtime import network_job
 
 
 def main(snakemake):

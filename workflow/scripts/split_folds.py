@@ -5,9 +5,9 @@ Reads examples.parquet; writes folds.tsv (id, fold, part).
 
 from pathlib import Path
 
+from seqlm.common.errors import one_line_errors
 from seqlm.datasets import load_dataset, write_folds
-from seqlm.errors import one_line_errors
-from seqlm.folds import make_folds
+from seqlm.datasets.folds import make_folds
 
 
 def main(snakemake):

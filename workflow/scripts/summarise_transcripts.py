@@ -3,9 +3,9 @@
 Reads the tables of scores of all models of a dataset.
 """
 
-from seqlm.errors import one_line_errors
-from seqlm.tables import read_table, write_arrays, write_table
-from seqlm.transcript_scores import region_means, transcript_arrays
+from seqlm.attribution.transcript_scores import region_means, transcript_arrays
+from seqlm.common.errors import one_line_errors
+from seqlm.common.tables import read_table, write_arrays, write_table
 
 
 def main(snakemake):

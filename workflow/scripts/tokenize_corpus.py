@@ -1,7 +1,7 @@
 """Tokenize a corpus. Reads: sources (FASTA), a tokenizer's folder. Writes: a corpus folder of token ids."""
 
-from seqlm.corpus import tokenize_corpus
-from seqlm.errors import one_line_errors
+from seqlm.common.errors import one_line_errors
+from seqlm.pretraining.corpus import tokenize_corpus
 
 
 def main(snakemake):

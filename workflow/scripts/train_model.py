@@ -5,15 +5,15 @@ Reads examples.parquet, folds.tsv and the backbone's folder; writes a bundle, hi
 
 from pathlib import Path
 
-from seqlm.checkpoints import beside, discard
-from seqlm.files import atomic_folder
-from seqlm.runtime import network_job
+from seqlm.common.files import atomic_folder
+from seqlm.common.runtime import network_job
+from seqlm.training.checkpoints import beside, discard
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
         params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
-        from seqlm.fitting import fit_dataset_model
+        from seqlm.training.fitting import fit_dataset_model
 
         with atomic_folder(folder) as output:
             fit_dataset_model(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from seqlm.common.errors import one_line_errors
 from seqlm.datasets import load_dataset
-from seqlm.errors import one_line_errors
-from seqlm.withholding import withhold
+from seqlm.datasets.withholding import withhold
 
 
 def main(snakemake):

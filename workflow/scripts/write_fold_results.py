@@ -6,11 +6,11 @@ Reads a dataset, the predictions and metrics of all its models, and their histor
 import json
 from pathlib import Path
 
+from seqlm.common.errors import one_line_errors
+from seqlm.common.files import atomic_folder
+from seqlm.common.tables import read_table
 from seqlm.datasets import load_dataset
-from seqlm.errors import one_line_errors
-from seqlm.files import atomic_folder
-from seqlm.fold_results import NO_HISTORY, write_fold_results
-from seqlm.tables import read_table
+from seqlm.report.fold_results import NO_HISTORY, write_fold_results
 
 
 def main(snakemake):

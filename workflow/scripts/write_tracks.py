@@ -5,8 +5,8 @@ Reads the gathered predictions and the genome; writes a track.
 
 from pathlib import Path
 
-from seqlm.errors import one_line_errors
-from seqlm.files import atomic_path
+from seqlm.common.errors import one_line_errors
+from seqlm.common.files import atomic_path
 
 
 def main(snakemake):

@@ -10,17 +10,17 @@ import importlib
 
 from wrapt import register_post_import_hook
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "embed", "leave_one_out", "load_model", "predict", "predict_cross"]
 
 _PUBLIC = {
     "load_model": "seqlm.models.bundle",
-    "predict": "seqlm.inference",
-    "predict_cross": "seqlm.inference",
+    "predict": "seqlm.inference.prediction",
+    "predict_cross": "seqlm.inference.prediction",
     "leave_one_out": "seqlm.attribution",
-    "embed": "seqlm.embedding",
+    "embed": "seqlm.inference.embedding",
 }
 
 
@@ -40,6 +40,6 @@ def __dir__():
 # Importing the module is all that is needed: it registers its classes with the Auto classes itself. Run while it is
 # half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
 register_post_import_hook(
-    lambda _: importlib.import_module("seqlm.models.gpt"), "transformers.models.auto.modeling_auto"
+    lambda _: importlib.import_module("seqlm.models.language.gpt"), "transformers.models.auto.modeling_auto"
 )
-register_post_import_hook(lambda _: importlib.import_module("seqlm.pipelines"), "transformers.pipelines")
+register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")

@@ -14,7 +14,7 @@ replace     another token, which keeps the specifiers (``a#0.7`` becomes ``c#0.7
 import torch
 
 from seqlm.attribution.inputs import Inputs
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 BARE = ""
 

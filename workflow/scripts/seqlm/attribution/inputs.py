@@ -2,30 +2,10 @@
 
 import torch
 
-from seqlm.errors import InputError
-from seqlm.inference import encode
+from seqlm.common.errors import InputError
+from seqlm.inference.prediction import encode
 
 BASES = "ACGT"
-
-
-def make_inputs(model, sequences, edit, replacements=None):
-    """The `Inputs` that fit a model.
-
-    Base codes, token ids of a character tokenizer, atomic tokens, and one-hot for foreign modules have one column per
-    token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
-    encoded again.
-    """
-    if hasattr(model, "layout"):
-        from seqlm.attribution.atomic import AtomicInputs
-
-        return AtomicInputs(model, sequences, edit, replacements)
-    if edit == "replacespecifier":
-        raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
-    tokenizer = getattr(model, "tokenizer", None)
-    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
-    by_column = not hasattr(model, "encode") or kind == "character"
-    by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
-    return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
 
 
 class Inputs:

@@ -12,19 +12,20 @@ from itertools import groupby
 import torch
 from tqdm import tqdm
 
-from seqlm.attribution.inputs import TextInputs, make_inputs
+from seqlm.attribution.atomic import AtomicInputs
+from seqlm.attribution.inputs import Inputs, TextInputs
 from seqlm.attribution.result import gather
 from seqlm.attribution.shift import edited_copies, run_starts
-from seqlm.errors import InputError
-from seqlm.inference import as_module, choose_batch_size, encode, prepared
-from seqlm.scaling import unscale
+from seqlm.common.errors import InputError
+from seqlm.datasets.scaling import unscale
+from seqlm.inference.prediction import as_module, choose_batch_size, encode, prepared
 
 EDITS = ("remove", "mask", "replace", "replacespecifier")
 # Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
 FAST_PATHS = {
-    "seqlm-cnn": ("seqlm.attribution.windowed", "Windowed"),
-    "seqlm-backbone": ("seqlm.attribution.prefix", "Prefix"),
-    "seqlm-saluki": ("seqlm.attribution.recurrent", "Recurrent"),
+    "seqlm-cnn": ("seqlm.attribution.fast.windowed", "Windowed"),
+    "seqlm-backbone": ("seqlm.attribution.fast.prefix", "Prefix"),
+    "seqlm-saluki": ("seqlm.attribution.fast.recurrent", "Recurrent"),
 }
 # Edits worked on together: enough to fill a path's batches, few enough to hold a whole track for each.
 EDITS_AT_ONCE = {"cpu": 2**10, "cuda": 2**15}
@@ -226,6 +227,24 @@ class _Comparison:
             return prediction, delta, classes
         chosen = best if self.class_index == "predicted" else torch.full_like(best, self.class_index)
         return prediction.gather(1, chosen[:, None])[:, 0], delta.gather(1, chosen[row][:, None])[:, 0], classes
+
+
+def make_inputs(model, sequences, edit, replacements=None):
+    """The `Inputs` that fit a model.
+
+    Base codes, token ids of a character tokenizer, atomic tokens, and one-hot for foreign modules have one column per
+    token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
+    encoded again.
+    """
+    if hasattr(model, "layout"):
+        return AtomicInputs(model, sequences, edit, replacements)
+    if edit == "replacespecifier":
+        raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
+    tokenizer = getattr(model, "tokenizer", None)
+    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
+    by_column = not hasattr(model, "encode") or kind == "character"
+    by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
+    return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
 
 
 def _choose_path(model, run, inputs, method, func, batch_size):

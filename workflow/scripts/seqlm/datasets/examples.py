@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences import clean
 
 

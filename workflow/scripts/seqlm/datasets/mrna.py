@@ -1,14 +1,17 @@
-"""Examples that are mRNAs, as atomic tokens that carry reading frame and exon junctions (see `seqlm.transcripts`)."""
+"""Examples that are mRNAs, as atomic tokens that carry reading frame and exon junctions."""
 
 import io
 
 import pandas as pd
 
-from seqlm.annotation import read_annotated_genbank, read_annotated_genome
-from seqlm.delimited import read_delimited, separator_of
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences import open_bytes
-from seqlm.transcripts import codon_adaptation, read_transcript_table, representative
+from seqlm.sequences.delimited import read_delimited, separator_of
+from seqlm.sequences.transcripts.annotation import read_annotated_genome
+from seqlm.sequences.transcripts.codon_adaptation import codon_adaptation
+from seqlm.sequences.transcripts.genbank import read_annotated_genbank
+from seqlm.sequences.transcripts.isoforms import representative
+from seqlm.sequences.transcripts.tables import read_transcript_table
 
 CODON_ADAPTATION = "codon_adaptation"
 
@@ -116,7 +119,7 @@ def read_transcripts(path, settings):
     Returns
     -------
     list of Transcript, dict
-        As `seqlm.transcripts.read_transcript_table`.
+        As `seqlm.sequences.transcripts.tables.read_transcript_table`.
     """
     columns = {key: settings[key] for key in ("sequence", "junctions", "id", "gene") if settings.get(key)}
     try:

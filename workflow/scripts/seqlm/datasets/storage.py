@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seqlm.errors import InputError
-from seqlm.files import atomic_path
+from seqlm.common.errors import InputError
+from seqlm.common.files import atomic_path
 
 TARGETS = {"track": pa.list_(pa.float32()), "scalar": pa.float64(), "class": pa.string()}
 COLUMNS = {
@@ -39,7 +39,7 @@ class Dataset:
         (0-based, half-open), strand, and split where the source had one; training_only where some examples are
         neither validated nor tested on. A track is a float32 array as long as the sequence.
     folds : DataFrame or None
-        Columns id, fold, part, perhaps cluster (see `seqlm.folds`); None where no folds were made.
+        Columns id, fold, part, perhaps cluster (see `seqlm.datasets.folds`); None where no folds were made.
     summary : dict
         dataset, target, classes, examples, length, cleaning, label.
     """

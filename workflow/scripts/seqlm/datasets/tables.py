@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from seqlm.delimited import read_delimited, separator_of
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences import open_bytes, read_fasta
+from seqlm.sequences.delimited import read_delimited, separator_of
 
 _WINDOW_NAME = re.compile(r"(.+)_(\d+)_(\d+)$")
 
@@ -20,8 +20,8 @@ def read_table(path, settings, target):
     path : path or dict of str to path
         One file; or several with the same columns by the name of their split (such as train and test).
     settings : dict
-        The keyword arguments of `seqlm.delimited.read_delimited`. Without a separator, a tab is taken when the first
-        line has one, else a comma.
+        The keyword arguments of `seqlm.sequences.delimited.read_delimited`. Without a separator, a tab is taken when
+        the first line has one, else a comma.
     target : {"scalar", "class"}
 
     Returns

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seqlm.errors import InputError
-from seqlm.motifs import motif_mask, motif_scanner
+from seqlm.common.errors import InputError
 from seqlm.sequences import Windows, read_fasta
+from seqlm.sequences.motifs import motif_mask, motif_scanner
 
 BATCH = 4096  # windows scanned at once
 _GENE = re.compile(r"(?:^|[\s\[])(?:gene|locus_tag|gene_id)[=:]([^\s\];]+)")
@@ -17,7 +17,7 @@ _GENE = re.compile(r"(?:^|[\s\[])(?:gene|locus_tag|gene_id)[=:]([^\s\];]+)")
 
 def motif_windows(path, label, *, length=300, step=None, subsample=None, max_n_fraction=0.1, with_motif=None,
                   policy="N", molecule="dna", seed=0, where="windows"):  # fmt: skip
-    """Windows of a FASTA file, every base labelled by a motif scan (see `seqlm.motifs`).
+    """Windows of a FASTA file, every base labelled by a motif scan (see `seqlm.sequences.motifs`).
 
     Each window is scanned by itself: a hit that only partly lies in it gives no label, so that labels are a function
     of the example.

@@ -1,25 +1,8 @@
-"""Networks that predict a target from sequences, and the language models beneath them.
+"""What predicts a target from sequences or is read for features: a file per network, and their bundles.
 
-`MODELS` names the class of every kind of bundle by its ``model_type``; the
-module is imported only when such a bundle is loaded.
+How a model is trained is not known here. `seqlm.models.registry` lists the networks.
 """
 
-import importlib
+from seqlm.models.registry import MODELS, model_class
 
-MODELS = {
-    "seqlm-cnn": "seqlm.models.cnn:CNN",
-    "seqlm-gpt": "seqlm.models.gpt:GPTForCausalLM",
-    "seqlm-backbone": "seqlm.models.backbone:BackboneModel",
-    "seqlm-saluki": "seqlm.models.saluki:Saluki",
-    "seqlm-linear": "seqlm.models.linear:LinearTokens",
-    "seqlm-codon": "seqlm.models.codon:CodonCNN",
-    "seqlm-kmer": "seqlm.models.kmer:KmerModel",
-}
-
-
-def model_class(model_type):
-    """The class for a ``model_type``, or None when it is not one of ours."""
-    if model_type not in MODELS:
-        return None
-    module, name = MODELS[model_type].split(":")
-    return getattr(importlib.import_module(module), name)
+__all__ = ["MODELS", "model_class"]

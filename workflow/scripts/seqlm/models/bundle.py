@@ -5,7 +5,7 @@ config.json         architecture, target, classes, label scaling, seqlm version
 model.safetensors   weights (nothing is ever unpickled)
 tokenizer.json ...  the tokenizer, for models that read tokens
 README.md           model card
-validation.parquet  predictions on the validation part, see `seqlm.validation`
+validation.parquet  predictions on the validation part, see `seqlm.evaluation.validation`
 ==================  ===================================================
 """
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import seqlm
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.models import MODELS, model_class
 from seqlm.tokenization import load_tokenizer
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.models.layers import Conv1d, Dropout
 
 POOLINGS = ("mean", "max", "first", "last")
@@ -98,7 +98,7 @@ class PooledHead(nn.Module):
 class LinearHead(nn.Module):
     """Pooled features, standardised, through one linear map: (N, L, dim) -> (N,) or (N, n_outputs).
 
-    The linear probe: its numbers come from `seqlm.probe.fit_head`, not from gradient descent.
+    The linear probe: its numbers come from `seqlm.models.solved.probe.fit_head`, not from gradient descent.
     """
 
     def __init__(self, dim, n_outputs=1, pooling="mean"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 COUNTED = ("lower_case", "converted", "unknown", "ambiguous", "gap", "illegal", "dropped")
 POLICIES = ("error", "N", "drop")

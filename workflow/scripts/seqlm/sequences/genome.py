@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences.opening import is_bgzip, is_gzip, open_bytes
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 CHUNK = 1 << 20  # bytes per read: fits the caches, and larger is no faster
 

@@ -4,7 +4,7 @@ import io
 import itertools
 from typing import NamedTuple
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences.opening import CHUNK, open_bytes
 
 WHITESPACE = b" \t\r\n\v\f"

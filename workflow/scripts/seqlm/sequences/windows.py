@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences.cleaning import POLICIES
 from seqlm.sequences.reading import illegal_letter, pieces
 

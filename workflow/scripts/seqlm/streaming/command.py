@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from seqlm.errors import InputError, one_line_errors
+from seqlm.common.errors import InputError, one_line_errors
 from seqlm.sequences.cleaning import POLICIES
 from seqlm.streaming.reading import READING
 from seqlm.streaming.records import FORMATS, open_records
@@ -199,8 +199,8 @@ def score_variant_file(
     check_table(output, shard[1])
     import pyarrow as pa
 
-    from seqlm.models.hub import load_any
-    from seqlm.runtime import pick_device
+    from seqlm.common.runtime import pick_device
+    from seqlm.models.language.hub import load_any
     from seqlm.streaming.variants import open_variants, own_length, scored_table
 
     network, device = load_any(model), pick_device(device)
@@ -311,7 +311,7 @@ def _run(parser, arguments, process, *own):
 
 def _settings(options):
     if options.threads:
-        from seqlm.runtime import set_threads
+        from seqlm.common.runtime import set_threads
 
         set_threads(options.threads)
     return {

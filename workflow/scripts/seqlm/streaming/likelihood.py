@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from seqlm.errors import InputError
-from seqlm.inference import choose_batch_size, prepared
-from seqlm.masking import ordinary_tokens
+from seqlm.common.errors import InputError
+from seqlm.inference.prediction import choose_batch_size, prepared
+from seqlm.pretraining.masking import ordinary_tokens
 from seqlm.tokenization import encode_batch, kind_of
 
 

@@ -7,17 +7,17 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from seqlm.calibration import rescale
-from seqlm.conformal import conformal_interval
-from seqlm.errors import InputError
-from seqlm.inference import predict_targets
+from seqlm.common.errors import InputError
+from seqlm.common.runtime import pick_device
+from seqlm.evaluation.calibration import rescale
+from seqlm.evaluation.conformal import conformal_interval
+from seqlm.evaluation.validation import read_folds
+from seqlm.inference.dataset_predictions import PREDICTION_TYPES, prediction_table
+from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import load_model
-from seqlm.predictions import PREDICTION_TYPES, prediction_table
-from seqlm.runtime import pick_device
 from seqlm.sequences import clean, reverse_complement
 from seqlm.streaming.transcripts import check_tokens
 from seqlm.tokenization.atomic import as_read
-from seqlm.validation import read_folds
 
 _PROTEIN = 0.25  # share of letters that are no nucleotide codes, from which on a record is taken for a protein
 
@@ -35,7 +35,7 @@ class Ensemble:
     device : str
     batch_size : int, optional
     level : float
-        Of the intervals, see `seqlm.conformal`.
+        Of the intervals, see `seqlm.evaluation.conformal`.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class Ensemble:
         return np.average(each, axis=0, weights=[len(fold.members) for fold in self.folds])
 
     def interval(self, members):
-        """Ends of the interval of each scalar, or None, see `seqlm.conformal`.
+        """Ends of the interval of each scalar, or None, see `seqlm.evaluation.conformal`.
 
         Models were validated on the strand as given: the mean over both strands errs less, so that its interval is
         rather too wide.

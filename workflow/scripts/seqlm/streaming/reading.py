@@ -1,6 +1,6 @@
 """What may be said about how a file is read, by its format. Imports nothing heavy: a config is checked by it."""
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 SPLICED = ("cds", "junctions", "one_based", "gene")  # a table with one of these holds mRNAs
 DELIMITED = ("separator", "header", "tokens", "specifiers")  # needs more than a plain table's reader

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 _KEPT = 8  # row groups in memory: sorted input needs one, overlapping neighbours two
 

@@ -4,11 +4,11 @@ import os
 
 import pandas as pd
 
-from seqlm.errors import InputError
-from seqlm.inference import predict
-from seqlm.models.hub import load_any
-from seqlm.runtime import pick_device
-from seqlm.scaling import unscale
+from seqlm.common.errors import InputError
+from seqlm.common.runtime import pick_device
+from seqlm.datasets.scaling import unscale
+from seqlm.inference.prediction import predict
+from seqlm.models.language.hub import load_any
 from seqlm.sequences import reverse_complement
 from seqlm.streaming.likelihood import log_likelihood
 from seqlm.streaming.predicting import check_sequence

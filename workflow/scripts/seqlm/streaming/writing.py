@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 import seqlm
-from seqlm.errors import InputError
-from seqlm.files import atomic_path
+from seqlm.common.errors import InputError
+from seqlm.common.files import atomic_path
 
 CHUNK = 1024  # records
 TABLES = (".parquet", ".csv", ".tsv")

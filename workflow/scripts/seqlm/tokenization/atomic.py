@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 BASES = "ACGT"
 MRNA_TOKENS = tuple(

@@ -6,7 +6,7 @@ small file. A run of A, C, G, T is merged freely; N stands alone and any other r
 
 import numpy as np
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 SPECIAL_TOKENS = ("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>")
 

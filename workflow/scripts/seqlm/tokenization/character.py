@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 from seqlm.sequences.codes import look_up
 from seqlm.sequences.opening import open_bytes
 

@@ -70,7 +70,7 @@ def kmer_tokenizer(k=6, overlapping=False, model_max_length=None):
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    from seqlm.errors import InputError
+    from seqlm.common.errors import InputError
 
     if not 2 <= k <= 8:
         raise InputError("k", f"{k} letters per token", "choose 2 to 8 (for one base per token use kind: character)")

@@ -1,4 +1,7 @@
-"""Training of every network."""
+"""How every network is trained: the engine, what it minimises, its checkpoints, a model of a study fitted to a fold.
+
+Language modelling is in `seqlm.pretraining`.
+"""
 
 from seqlm.training.data import ArrayData, SeededOrder
 from seqlm.training.engine import autocast, evaluate

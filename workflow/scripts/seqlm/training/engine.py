@@ -21,9 +21,9 @@ from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from seqlm.errors import InputError
-from seqlm.objectives import Meter
+from seqlm.common.errors import InputError
 from seqlm.training.data import SeededOrder
+from seqlm.training.objectives import Meter
 
 
 @dataclass

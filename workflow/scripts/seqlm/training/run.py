@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
-from seqlm.checkpoints import Checkpoints, say
-from seqlm.errors import InputError
-from seqlm.files import atomic_path
-from seqlm.objectives import OBJECTIVES
-from seqlm.runtime import CostLog, pick_device, pick_precision, reuse_memory, seed_everything
+from seqlm.common.costs import CostLog
+from seqlm.common.errors import InputError
+from seqlm.common.files import atomic_path
+from seqlm.common.runtime import pick_device, pick_precision, reuse_memory, seed_everything
+from seqlm.training.checkpoints import Checkpoints, say
 from seqlm.training.engine import Engine, Progress
+from seqlm.training.objectives import OBJECTIVES
 
 
 @dataclass

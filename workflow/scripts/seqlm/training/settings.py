@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from seqlm.errors import InputError
+from seqlm.common.errors import InputError
 
 
 @dataclass

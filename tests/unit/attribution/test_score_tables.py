@@ -1,0 +1,107 @@
+"""Arrays out of a table of scores are those that the scores were in before."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seqlm import InputError, leave_one_out
+from seqlm.attribution.dataset_scores import score_dataset
+from seqlm.attribution.score_tables import arrays_of, read_score_table
+from seqlm.common.tables import write_parquet
+from seqlm.datasets import write_dataset, write_folds
+from seqlm.models.bundle import save_bundle
+from seqlm.models.networks.cnn import CNN, CNNConfig
+from seqlm.models.networks.saluki import Saluki, SalukiConfig
+
+ROOT = Path(__file__).parents[3]
+CLASSES = ["x", "y"]
+
+
+def scored(folder, model, sequences, target, **loo):
+    """Table and arrays of a dataset's job."""
+    labels = {"scalar": np.arange(len(sequences), dtype=float), "class": CLASSES * len(sequences)}[target]
+    ids = [str(10 + i) for i in range(len(sequences))]
+    examples = pd.DataFrame({"id": ids, "sequence": sequences, "target": labels[: len(sequences)]})
+    summary = {"dataset": "toy", "target": target, "classes": CLASSES if target == "class" else None}
+    write_dataset(folder / "data", examples, summary)
+    write_folds(folder / "data/folds.tsv", pd.DataFrame({"id": ids, "fold": 0, "part": "test"}))
+    save_bundle(model, folder / "bundle")
+    table, arrays, _ = score_dataset(folder / "bundle", folder / "data", 0, device="cpu", **loo)
+    return table, arrays
+
+
+def same(found, expected, names):
+    assert found["id"].tolist() == expected["id"].tolist()
+    for name in names:
+        assert found[name].dtype == expected[name].dtype
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv"])
+@pytest.mark.parametrize("edit", ["mask", "remove", "replace"])
+def test_arrays_of_a_table(edit, suffix, tmp_path):
+    torch.manual_seed(0)
+    sequences = ["ACGTACGTTGCA", "GGGTACC", "TTACGATTAGACA"]
+    model = CNN(CNNConfig(target="scalar", filters=4, hidden=4, kernel=5))
+    table, arrays = scored(tmp_path, model, sequences, "scalar", edit=edit)
+    path = tmp_path / f"scores.{suffix}"
+    if suffix == "parquet":
+        write_parquet(table, path)
+    else:
+        table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+    found = arrays_of(read_score_table(path))
+    same(found, arrays, ["codes", "scores", "prediction", *(["replaced"] if edit == "replace" else [])])
+
+
+def test_all_classes_are_those_of_the_predicted_one(tmp_path):
+    torch.manual_seed(0)
+    model = CNN(CNNConfig(target="class", n_outputs=2, classes=CLASSES, filters=4, hidden=4, kernel=5))
+    sequences = ["ACGTACGTTGCA", "GGGTACC"]
+    table, arrays = scored(tmp_path, model, sequences, "class", edit="mask", class_index="all")
+    found = arrays_of(table)
+    same(found, arrays, ["codes", "scores"])
+    assert np.isnan(found["prediction"]).all()  # the table names the class
+
+
+def test_tokens_of_mrnas(tmp_path):
+    """The other bases of the same kind of token, and by base."""
+    torch.manual_seed(0)
+    model = Saluki(SalukiConfig(layout={"encoding": "mrna", "separator": " "}, length=64, filters=4, blocks=2))
+    sequences = ["a c g A c g TEJ c g t", "g A t g T a aej c"]
+    table, arrays = scored(tmp_path, model, sequences, "scalar", edit="replace")
+    found = arrays_of(table)
+    same(found, arrays, ["codes", "prediction"])
+    scores = leave_one_out(model, sequences, "replace", device="cpu")
+    for row, (own, tokens) in enumerate(zip(scores.scores, scores.tokens, strict=True)):
+        for at, token in enumerate(tokens):
+            others = [s for s, name in zip(own[at], scores.replacements, strict=True)
+                      if not np.isnan(s) and name[0].upper() != token[0].upper()]  # fmt: skip
+            assert len(others) == 3
+            assert found["scores"][row, at] == pytest.approx(np.mean(others), abs=1e-6)
+            assert found["replaced"][row, at].sum() == pytest.approx(np.sum(others), abs=1e-5)
+
+
+def test_the_command_writes_what_other_tools_read(tmp_path):
+    torch.manual_seed(0)
+    model = CNN(CNNConfig(target="scalar", filters=4, hidden=4, kernel=5))
+    sequences = ["ACGTACGTTGCA", "GGGTACC"]
+    table, arrays = scored(tmp_path, model, sequences, "scalar", edit="mask")
+    write_parquet(table, tmp_path / "scores.parquet")
+    script = ROOT / "workflow/scripts/export_file_scores.py"
+    command = [sys.executable, script, "--input", tmp_path / "scores.parquet", "--output", tmp_path / "out"]
+    subprocess.run(list(map(str, command)), check=True)
+    one_hot, contributions = (np.load(tmp_path / "out" / f"{n}.npz")["arr_0"] for n in ("one_hot", "contributions"))
+    assert one_hot.shape == (2, 4, 12) and one_hot.sum() == 12 + 7
+    np.testing.assert_allclose(contributions.sum(1), -np.nan_to_num(arrays["scores"]), atol=1e-6)
+    assert (tmp_path / "out/explanation.pkl").exists()
+
+
+def test_other_tables_are_refused(tmp_path):
+    pd.DataFrame({"id": ["a"], "prediction": [1.0]}).to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InputError, match="no column 'sequence'"):
+        read_score_table(tmp_path / "x.csv")

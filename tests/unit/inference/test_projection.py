@@ -1,0 +1,77 @@
+"""Maps of embeddings: what is near stays near, the seed decides, and the page needs nothing from elsewhere."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqlm.common.errors import InputError
+from seqlm.inference.projection import map_page, maps, principal_components, project, read_embeddings, write_embeddings
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1, 2], 30)
+    return rng.normal(size=(90, 80)) + 8 * rng.normal(size=(3, 80))[label], label
+
+
+def test_principal_components_are_those_of_the_covariance(clusters):
+    X, _ = clusters
+    values, vectors = np.linalg.eigh(np.cov(X.T))
+    expected = (X - X.mean(0)) @ vectors[:, ::-1][:, :3]
+    found = principal_components(X, 3)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-6)
+    assert principal_components(X[:, :20], 50).shape == (90, 20)
+
+
+@pytest.mark.slow  # UMAP compiles for half a minute
+def test_neighbours_share_a_label_and_the_seed_decides(clusters):
+    X, label = clusters
+    xy = project(X, seed=3)
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1) + np.diag(np.full(len(xy), np.inf))
+    assert (label[distance.argmin(1)] == label).all()
+    assert np.array_equal(xy, project(X, seed=3))
+
+
+def test_embeddings_survive_a_file_and_meet_their_examples(tmp_path, monkeypatch):
+    X = np.arange(12, dtype=np.float32).reshape(6, 2)
+    write_embeddings(tmp_path / "e.npz", list("abcdef"), X)
+    ids, again = read_embeddings(tmp_path / "e.npz")
+    assert ids.tolist() == list("abcdef") and np.array_equal(again, X)
+    monkeypatch.setattr("seqlm.inference.projection.project", lambda X, seed: X)  # the map itself is tested above
+    examples = pd.DataFrame({"id": list("fab"), "target": ["fly", "yeast", "fly"]})
+    table = maps({"before": (ids, X), "after": (ids, -X)}, examples)
+    assert table["panel"].tolist() == ["before"] * 3 + ["after"] * 3
+    assert table["label"].tolist() == ["fly", "yeast", "fly"] * 2
+    assert table["x"].tolist() == [10, 0, 2, -10, 0, -2]
+    with pytest.raises(InputError, match="'z' is not embedded"):
+        maps({"before": (ids, X)}, pd.DataFrame({"id": ["z"], "target": ["fly"]}))
+    (tmp_path / "broken.npz").write_text("nothing")
+    with pytest.raises(InputError, match="embed the sequences again"):
+        read_embeddings(tmp_path / "broken.npz")
+
+
+def test_too_few_points():
+    with pytest.raises(InputError, match="at least 4"):
+        project(np.zeros((3, 5)))
+
+
+def test_page_holds_the_data_and_asks_for_nothing():
+    table = pd.DataFrame(
+        {
+            "id": ["gene</script>", "b", "c"],
+            "label": ["yeast", "fly", "fly"],
+            "x": [0.0, 1.0, 2.0],
+            "y": [3.0, 4.0, 5.5],
+            "panel": ["pretrained", "fine-tuned", "fine-tuned"],
+        }
+    )
+    page = map_page(table, "Species & more", ["#111111", "#222222"])
+    assert "src=" not in page and "http" not in page and "Species &amp; more" in page
+    embedded = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S).group(1)
+    data = json.loads(embedded)
+    assert data["id"] == ["gene</script>", "b", "c"] and data["labels"] == ["fly", "yeast"]
+    assert data["label"] == [1, 0, 0] and data["panel"] == [0, 1, 1] and data["y"] == [3.0, 4.0, 5.5]

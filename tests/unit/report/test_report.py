@@ -1,0 +1,177 @@
+"""The report: one file, no requests, the verdict first."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import made_up
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqlm.common.errors import InputError
+from seqlm.report.class_tables import class_tables
+from seqlm.report.collecting import collect_loo, count_parts
+from seqlm.report.figures import performance
+from seqlm.report.page import FAMILIES, LARGEST_SVG, SECTIONS, data_uri, render_report, rst_to_html
+from seqlm.study import model_kinds
+
+REPORT = Path(__file__).parents[3] / "workflow/report"
+
+
+class Page(HTMLParser):
+    """What a browser would fetch, and which tags stay open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.images, self.open, self.headings = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag in ("link", "script", "iframe", "source") or "srcset" in attributes:
+            self.links += [value for key, value in attributes.items() if key in ("src", "href", "srcset")]
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    rng = np.random.default_rng(0)
+    data = made_up.dataset_tables(rng)
+    tables = {
+        "metrics": data["metrics"], "intervals": data["intervals"], "comparisons": data["comparisons"],
+        "costs": made_up.cost_table(), "language": made_up.language_table(),
+        "loo": collect_loo(made_up.loo_files(rng, folder)),
+        "data": count_parts(data["examples"], data["folds"]).assign(dataset="tf_binding"),
+    }  # fmt: skip
+    png = folder / "figures" / "performance-tf_binding.png"
+    performance.draw_performance(data["intervals"], data["metrics"], [png, png.with_suffix(".svg")], "tf_binding")
+    return {"folder": folder, "tables": tables, "figures": [png]}
+
+
+def render(study, **changes):
+    output = study["folder"] / "report.html"
+    given = {
+        "config": made_up.CONFIG, "kinds": model_kinds(made_up.CONFIG), "tables": study["tables"],
+        "figures": study["figures"],
+        "template": REPORT / "report.html.j2", "captions": sorted(REPORT.glob("*.rst")),
+        "summaries": [{"dataset": "tf_binding", "target": "track", "cleaning": {"invalid": 3}}],
+    }  # fmt: skip
+    render_report(output, **{**given, **changes})
+    return output.read_text()
+
+
+def test_classifiers_are_told_class_by_class_and_before_and_after_scaling(study):
+    data = made_up.dataset_tables(np.random.default_rng(1), "class", dataset="insects")
+    metrics = data["metrics"]
+    rows = [("validation", "temperature", 1.25), ("test", "ece_calibrated", 0.0625)]
+    extra = [[*key, *row] for key in {tuple(r) for r in metrics.iloc[:, :4].to_numpy()} for row in rows]
+    metrics = pd.concat([metrics, pd.DataFrame(extra, columns=metrics.columns)], ignore_index=True)
+    by_class, cells = class_tables({"insects": data["arrays"]})
+    changed = {"metrics": metrics, "classes": by_class, "confusion": cells}
+    text = render(study, tables=study["tables"] | changed)
+    part = text[text.index("Class by class") : text.index("Temperature scaling")]
+    assert all(f"<td>{name}</td>" in part for name in ("ant", "bee", "cow"))
+    assert f'data-v="{float(by_class["precision"][0])!r}"' in part
+    after = text[text.index("Temperature scaling") : text.index('id="tables"')]
+    assert "1.250" in after and "0.062" in after and "ECE after scaling" in after
+    assert "Temperature scaling" not in render(study)
+
+
+def test_nested_counts_of_a_summary_are_words(study):
+    text = render(study, summaries=[{"dataset": "d", "label": {"per_class": 2000, "count": {"ant": 1472, "bee": 9}}}])
+    assert "<dd>per class 2,000, count (ant 1,472, bee 9)</dd>" in text
+
+
+def test_report_is_one_well_formed_file_that_asks_for_nothing(study):
+    text = render(study)
+    page = Page(text)
+    assert page.open == []
+    assert page.links == []
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
+    assert all(image["src"].startswith("data:image/") and len(image["alt"]) > 20 for image in page.images)
+    assert len(page.images) == 1
+
+
+def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study):
+    text = render(study)
+    first = text[: text.index('<section id="data">')]
+    assert "smaller than DNA-LLM&#39;s" in first
+    assert "No: the best language model (gpt-vocab4) does worse than the CNN" in first
+    assert "Pretraining helped" in first
+    assert 'id="performance-tf_binding"' in first
+    assert "groups only, too few" in first  # the made-up test part has four groups
+
+
+def test_report_tells_data_costs_language_loo_and_provenance(study):
+    text = render(study)
+    for key in ("data", "language", "costs", "loo", "tables", "provenance"):
+        assert f'<section id="{key}">' in text
+        assert f'<a href="#{key}">{SECTIONS[key]}</a>' in text
+    assert "no group and no identical sequence of a test part is in its training part" in text
+    assert "markov bits per base" in text
+    assert "average precision of −LOO" in text
+    assert "steps: 300" in text  # the config
+    assert "snakemake --cores all --configfile study.yaml" in text
+    assert "public domain" in text
+
+
+def test_leaks_are_said(study):
+    leaky = study["tables"]["data"].copy()
+    leaky.loc[leaky["measure"] == "shared_groups", "value"] = 3
+    assert "tf_binding leaks: 3 groups" in render(study, tables={**study["tables"], "data": leaky})
+
+
+def test_sections_without_content_are_left_out(study):
+    bare = {name: table.iloc[:0] for name, table in study["tables"].items() if name in ("language", "loo", "costs")}
+    text = render(study, tables={**study["tables"], **bare}, summaries=[], captions=[])
+    assert '<section id="language">' not in text
+    assert '<section id="loo">' not in text
+    with pytest.raises(InputError, match="nothing to report"):
+        render(study, tables={name: table.iloc[:0] for name, table in study["tables"].items()})
+
+
+def test_names_from_a_config_are_escaped(study):
+    text = render(study, config={**made_up.CONFIG, "note": "<script>alert(1)</script>"})
+    assert "<script>alert(1)" not in text
+
+
+def test_large_drawings_are_embedded_as_png(tmp_path):
+    png, svg = tmp_path / "a.png", tmp_path / "a.svg"
+    png.write_bytes(b"png")
+    assert data_uri(png).startswith("data:image/png;base64,")
+    svg.write_text("<svg/>")
+    assert data_uri(png).startswith("data:image/svg+xml;base64,")
+    svg.write_text("x" * (LARGEST_SVG + 1))
+    assert data_uri(png).startswith("data:image/png;base64,")
+    with pytest.raises(InputError, match="no such figure"):
+        data_uri(tmp_path / "none.png")
+
+
+def test_every_caption_belongs_to_a_family_and_every_shipped_figure_has_one():
+    captions = {path.stem for path in REPORT.glob("*.rst")}
+    assert captions <= set(FAMILIES)
+    assert {"performance", "loss", "training", "loo", "fit_time", "cost_performance"} <= captions
+
+
+def test_captions_are_plain_rst():
+    assert (
+        rst_to_html("One ``x < y``\nline.\n\nTwo *r*.")
+        == "<p>One <code>x &lt; y</code> line.</p><p>Two <em>r</em>.</p>"
+    )
+
+
+def test_a_study_that_only_pretrains_has_a_report(study):
+    bare = {name: table.iloc[:0] for name, table in study["tables"].items() if name not in ("language", "costs")}
+    costs = study["tables"]["costs"]
+    tables = {**study["tables"], **bare, "costs": costs[costs["dataset"] == "pretraining"]}
+    text = render(study, tables=tables, figures=[], summaries=[])
+    assert '<section id="language">' in text
+    assert isinstance(tables["metrics"], pd.DataFrame)

@@ -1,0 +1,149 @@
+"""The PWM scan against loops and full enumeration written from the definition."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqlm.common.errors import InputError
+from seqlm.sequences.motifs import motif_mask, motif_runs, motif_scanner, read_motif
+
+MATRIX = Path(__file__).parents[3] / "resources" / "motifs" / "MA0446.1.jaspar"
+CONSENSUS = "TGTTTGCTTAA"
+COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+
+
+def log_odds(pseudocount=0.8):
+    counts = np.array([read_motif(MATRIX).counts[base] for base in "ACGT"], float) + pseudocount
+    return np.log2(counts / counts.sum(axis=0) / 0.25)
+
+
+def brute_force_track(sequence, threshold, strands="both"):
+    """Every window of both strands scored base by base; the higher score wins."""
+    table = log_odds()
+    width = table.shape[1]
+    track = np.zeros(len(sequence))
+    for start in range(len(sequence) - width + 1):
+        window = sequence[start : start + width].upper()
+        turned = window.translate(COMPLEMENT)[::-1]
+        for word in (window, turned) if strands == "both" else (window,):
+            if "N" in word:
+                continue
+            score = sum(table["ACGT".index(base), i] for i, base in enumerate(word))
+            if score >= threshold:
+                track[start : start + width] = np.maximum(track[start : start + width], score)
+    return track
+
+
+def random_dna(length, seed, alphabet="ACGT"):
+    return "".join(np.random.default_rng(seed).choice(list(alphabet), length))
+
+
+@pytest.mark.parametrize("strands", ["both", "forward"])
+def test_track_equals_brute_force(strands):
+    sequence = random_dna(3000, 1, "ACGTTTTANacgt")
+    scanner = motif_scanner(MATRIX, p_value=5e-3, strands=strands)
+    expected = brute_force_track(sequence, scanner.threshold, strands)
+    assert (expected > 0).sum() > 200
+    np.testing.assert_allclose(scanner.track(sequence), expected, rtol=1e-5)
+
+
+def test_every_base_of_the_consensus_carries_one_score_of_eleven_bases():
+    scanner = motif_scanner(MATRIX)
+    for word in (CONSENSUS, CONSENSUS.translate(COMPLEMENT)[::-1]):
+        track = scanner.track("C" * 30 + word + "C" * 30)
+        assert motif_runs(track) == [(30, 41)]
+        assert track[30] == pytest.approx(log_odds().max(axis=0).sum(), rel=1e-5)
+
+
+def test_p_value_is_the_share_of_all_words_above_the_threshold():
+    scores = log_odds()[:, 0]
+    for column in log_odds()[:, 1:].T:
+        scores = (scores[:, None] + column).ravel()
+    assert len(scores) == 4**11
+    for p_value in (1e-4, 1e-3):
+        share = (scores >= motif_scanner(MATRIX, p_value=p_value).threshold).mean()
+        assert share == pytest.approx(p_value, rel=0.1)
+
+
+def test_hits_are_ordered_with_strands_and_scores():
+    turned = CONSENSUS.translate(COMPLEMENT)[::-1]
+    start, strand, score = motif_scanner(MATRIX).hits("CCCC" + turned + "CCCCC" + CONSENSUS)
+    assert start.tolist() == [4, 20] and strand.tolist() == [-1, 1]
+    assert score[0] == pytest.approx(score[1], rel=1e-5)
+
+
+def test_an_n_breaks_a_hit_and_u_counts_as_t():
+    scanner = motif_scanner(MATRIX)
+    assert not scanner.track("CCC" + CONSENSUS[:5] + "N" + CONSENSUS[6:] + "CCC").any()
+    np.testing.assert_array_equal(scanner.track(CONSENSUS.replace("T", "u")), scanner.track(CONSENSUS))
+
+
+def test_sequences_shorter_than_the_matrix_have_no_hits():
+    assert motif_scanner(MATRIX).track("ACGT").tolist() == [0, 0, 0, 0]
+    assert len(motif_scanner(MATRIX).track(CONSENSUS)) == 11
+
+
+def test_overlapping_hits_keep_the_higher_score():
+    scanner = motif_scanner(MATRIX, score=2.0)
+    sequence = random_dna(2000, 3, "ATTTG")
+    np.testing.assert_allclose(scanner.track(sequence), brute_force_track(sequence, 2.0), rtol=1e-5)
+
+
+def slow_runs(track, minimum):
+    runs, position = [], 0
+    for score, group in itertools.groupby(track):
+        length = len(list(group))
+        if score != 0 and length >= minimum:
+            runs.append((position, position + length))
+        position += length
+    return runs
+
+
+def test_runs_and_mask_equal_a_loop_and_never_join_rows():
+    rng = np.random.default_rng(0)
+    tracks = np.repeat(rng.choice([0, 0, 1.5, 2.5], (40, 12)), 7, axis=1)
+    for minimum in (1, 7, 10, 14):
+        mask = motif_mask(tracks, minimum)
+        for track, row in zip(tracks, mask, strict=True):
+            runs = slow_runs(track, minimum)
+            assert motif_runs(track, minimum) == runs
+            assert np.flatnonzero(row).tolist() == [i for s, e in runs for i in range(s, e)]
+    assert motif_mask(tracks[0]).shape == (84,)
+
+
+def test_a_cut_hit_is_no_motif():
+    track = np.array([5.0] * 9 + [0.0] * 11)
+    assert motif_runs(track) == [] and not motif_mask(track).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"p_value": 0}, "p_value"),
+        ({"p_value": 0.9}, "not positive"),
+        ({"score": 99}, "no sequence reaches"),
+        ({"pseudocount": 0}, "pseudocount"),
+        ({"strands": "reverse"}, "strands"),
+    ],
+)
+def test_impossible_settings_are_one_line_errors(settings, word):
+    with pytest.raises(InputError, match=word) as caught:
+        motif_scanner(MATRIX, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_unusable_motif_files(tmp_path):
+    with pytest.raises(InputError, match="no such motif file"):
+        read_motif(tmp_path / "missing.jaspar")
+    for name, text in {"empty": "", "prose": "hello there\n", "short": ">X y\nA [ 1 2 ]\n"}.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(InputError) as caught:
+            read_motif(path)
+        assert str(path) in str(caught.value)
+    two = tmp_path / "two.jaspar"
+    two.write_text(MATRIX.read_text() * 2)
+    with pytest.raises(InputError, match="2 matrices"):
+        read_motif(two)

@@ -1,0 +1,239 @@
+"""A study's config: defaults, one-line errors, and the grid of jobs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqlm.common.errors import InputError
+from seqlm.study import Study, load_schema, number_of_folds
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+
+SMALLEST = """
+study: mine
+sources:
+  windows: {fasta: mine.fa}
+  labels: {table: mine.tsv}
+datasets:
+  binding:
+    target: scalar
+    records: {source: windows, labels: labels}
+models:
+  cnn: {network: cnn}
+runs:
+  binding: {models: [cnn]}
+"""
+
+
+def study(text=SMALLEST, **changes):
+    return Study({**yaml.safe_load(text), **changes}, SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_studies_are_valid(path):
+    shipped = Study(yaml.safe_load(path.read_text()), SCHEMA)
+    assert shipped.jobs and shipped.figures
+
+
+def test_smallest_study_has_one_job_per_fold_and_seed():
+    jobs = study(seeds=[1, 7]).jobs
+    assert [job.path for job in jobs] == ["binding/cnn/fold0/seed1", "binding/cnn/fold0/seed7"]
+
+
+def test_kfold_multiplies_the_grid():
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"]["folds"] = {"scheme": "kfold", "k": 4}
+    assert [job.fold for job in Study(config, SCHEMA).jobs] == [0, 1, 2, 3]
+
+
+def test_custom_folds_are_counted_by_their_lists():
+    assert number_of_folds({"scheme": "custom", "test": [[1], [2, 3], [4]]}) == 3
+
+
+def test_nothing_in_a_config_is_run():
+    """Values are data: no line of the library evaluates text as Python."""
+    for path in (ROOT / "workflow").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            assert name not in ("eval", "exec"), f"{path}, line {node.lineno}"
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"]["folds"] = {"scheme": "custom", "test": "[[1], [2]]", "validation": "[[2], [1]]"}
+    with pytest.raises(InputError, match="list"):
+        Study(config, SCHEMA)
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_that_ships_is_a_valid_study(config):
+    assert Study(yaml.safe_load(config.read_text()), SCHEMA).jobs
+
+
+def test_the_input_is_not_changed():
+    config = yaml.safe_load(SMALLEST)
+    Study(config, SCHEMA)
+    assert config == yaml.safe_load(SMALLEST)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"runs": {"binding": {"models": ["cn"]}}}, ["runs.binding", "'cn'", "cnn"]),
+        ({"runs": {"bindin": {"models": ["cnn"]}}}, ["'bindin'", "binding"]),
+        ({"models": {"cnn": {"backbone": "gpt"}}}, ["models.cnn", "'gpt'", "none"]),
+        ({"models": {"cnn": {}}}, ["models.cnn", "either a network or a backbone"]),
+        ({"models": {"c/n": {"network": "cnn"}}}, ["models.c/n", "characters"]),
+        ({"sources": {"x": {"fasta": "a", "table": "b"}}}, ["sources.x", "exactly one"]),
+        ({"sources": {"x": {"fasat": "a"}}}, ["sources.x", "fasat", "fasta"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [1, 1]}, ["seeds"]),
+        ({"study": "a b"}, ["study"]),
+        ({"threads": 0}, ["threads"]),
+        ({"backbones": {"g": {"tokenizer": "t", "corpus": ["windows"]}}}, ["backbones.g", "tokenizer", "'t'"]),
+        ({"backbones": {"g": {"corpus": ["windows"]}}}, ["backbones.g", "needs a tokenizer"]),
+        (
+            {"predict": {"new": {"fasta": "x.fa", "dataset": "binding", "models": ["saluki"]}}},
+            ["predict.new", "'saluki'"],
+        ),
+        ({"tokenizers": {"t": {"kind": "atomic"}}}, ["tokenizers.t.kind", "saluki learns them"]),
+        ({"predict": {"a b": {"fasta": "x.fa", "dataset": "binding", "models": ["cnn"]}}}, ["predict.a b", "path"]),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_key(change, words):
+    with pytest.raises(InputError) as caught:
+        study(**change)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in words), line
+
+
+def with_loo(loo, target="class", **table):
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"] = {"target": target, "table": {"source": "labels", **table}}
+    config["models"]["saluki"] = {"network": "saluki"}
+    config["runs"]["binding"] = {"models": ["cnn", "saluki"], "loo": loo}
+    return Study(config, SCHEMA)
+
+
+TOKENS = {"tokens": " ", "specifiers": "#"}
+
+
+@pytest.mark.parametrize(
+    ("loo", "dataset", "words"),
+    [
+        ({"edit": "swap"}, {}, ["loo.edit", "swap"]),
+        ({"edit": "mask", "replacements": {"A": ["C"]}}, {}, ["replacements", "mask"]),
+        ({"edit": "replace", "replacements": {"A": ["CG"]}}, {}, ["'CG'", "one base"]),
+        ({"edit": "replacespecifier"}, {"tokens": " "}, ["no specifiers", "'#'"]),
+        ({"edit": "replacespecifier"}, TOKENS, ["cnn reads no specifiers", "models: [..]"]),
+        ({"class_index": "all"}, {"target": "scalar"}, ["class_index", "scalar"]),
+        ({"class_index": -1}, {}, ["-1", "from 0"]),
+    ],
+)
+def test_nonsense_of_leave_one_out_is_one_line(loo, dataset, words):
+    with pytest.raises(InputError) as caught:
+        with_loo(loo, **dataset)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["runs.binding", *words]), line
+
+
+def test_every_mode_of_leave_one_out_can_be_asked_for():
+    for loo, dataset in (
+        ({"edit": "replacespecifier", "models": ["saluki"], "replacements": {"a": ["c"], "Gej": ["gej"]}}, TOKENS),
+        ({"edit": "replace", "class_index": "strong"}, {}),
+        ({"edit": "remove", "class_index": 1}, {}),
+        ({"class_index": "all"}, {}),
+    ):
+        filled = with_loo(loo, **dataset)["runs"]["binding"]["loo"]
+        assert {key: filled[key] for key in loo} == loo
+    assert with_loo({})["runs"]["binding"]["loo"]["class_index"] == "predicted"
+
+
+def test_a_class_that_no_source_stands_for():
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"] = {"target": "class", "windows": {"sources": {"x": "windows", "y": "windows"}}}
+    for wanted in ("z", 2):
+        config["runs"]["binding"]["loo"] = {"class_index": wanted}
+        with pytest.raises(InputError, match="x, y"):
+            Study(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"gff": "x.gff"}, ["needs the genome"]),
+        ({"genbank": "x.gb", "genome": "x.fa"}, ["no place in a genome"]),
+        ({"gff": "x.gff", "genome": "x.fa", "reading": {"tokens": " "}}, ["tokens", "annotation"]),
+        ({"table": "x.tsv", "genome": "x.fa", "reading": {"cds": ["a", "b"]}}, ["no place in a genome"]),
+        ({"table": "x.tsv", "reading": {"isoforms": "all"}}, ["isoforms", "cds"]),
+        ({"fasta": "x.fa", "reading": {"id": "id"}}, ["id", "fasta"]),
+        ({"fasta": "labels"}, ["source labels is no fasta"]),
+        ({"gff": "windows", "genome": "windows"}, ["source windows is no gff"]),
+        ({"genbank": "genes"}, ["'genes'", "windows, labels"]),
+    ],
+)
+def test_new_files_that_cannot_be_read_are_one_line(files, words):
+    with pytest.raises(InputError) as caught:
+        study(predict={"new": {"dataset": "binding", "models": ["cnn"], **files}})
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["predict.new", *words]), line
+
+
+def test_new_mrnas_and_tokens_are_found():
+    new = {"dataset": "binding", "models": ["cnn"]}
+    tokens = {"header": False, "id": 2, "sequence": 1, "tokens": " ", "specifiers": "#", "separator": ";"}
+    found = study(
+        predict={
+            "a": {"gff": "x.gtf.gz", "genome": "windows", **new},
+            "b": {"genbank": "x.gb", "reading": {"isoforms": "representative"}, **new},
+            "c": {"table": "labels", "reading": tokens, **new},
+        }
+    )
+    assert [found.file_input(name) for name in "abc"] == ["x.gtf.gz", "x.gb", "results/mine/sources/labels.txt.gz"]
+    assert [found.file_format(name) for name in "abc"] == ["annotation", "genbank", None]
+    assert found.file_genome("a") == "results/mine/sources/windows.fa.gz"
+    assert not found.tracks
+
+
+def with_file(**entry):
+    return study(predict={"new": {"dataset": "binding", "models": ["cnn"], **entry}})
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"models": [], "vcf": "x.vcf"}, ["nothing to predict with", "backbones"]),
+        ({"backbones": ["gpt"], "vcf": "x.vcf", "genome": "windows"}, ["no backbone named 'gpt'"]),
+        ({}, ["names 0 files", "fasta, table, bed, vcf"]),
+        ({"fasta": "x.fa", "bed": "x.bed"}, ["names 2 files"]),
+        ({"bed": "x.bed"}, ["BED", "genome"]),
+        ({"vcf": "x.vcf"}, ["VCF", "genome"]),
+        ({"bed": "x.bed", "genome": "hg38"}, ["'hg38'", "windows, labels"]),
+        ({"bed": "x.bed", "genome": "labels"}, ["source labels is no fasta"]),
+        ({"fasta": "x.fa", "genome": "windows"}, ["no place in a genome"]),
+        ({"fasta": "x.fa", "length": 300}, ["length", "vcf"]),
+        ({"fasta": "x.fa", "level": 90}, ["predict.new.level"]),
+        ({"vcf": "x.vcf", "genome": "windows", "loo": {}}, ["not variants"]),
+        ({"fasta": "x.fa", "loo": {"models": ["saluki"]}}, ["predict.new.loo", "'saluki'"]),
+        ({"fasta": "x.fa", "loo": {"edit": "mask", "replacements": {"A": ["C"]}}}, ["predict.new.loo", "mean nothing"]),
+    ],
+)
+def test_files_that_cannot_be_predicted_on_are_one_line(entry, words):
+    with pytest.raises(InputError) as caught:
+        with_file(**entry)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in ["predict.new", *words]), line
+
+
+def test_files_and_genomes_are_sources_or_paths():
+    found = with_file(bed="peaks.bed", genome="windows")
+    assert (found.file_input("new"), found.file_genome("new")) == ("peaks.bed", "results/mine/sources/windows.fa.gz")
+    assert found.tracks == [("new", "cnn", "bw"), ("new", "cnn", "bed")]
+    found = with_file(vcf="v.vcf.gz", genome="hg38.fa", length=100)
+    assert (found.file_genome("new"), found.tracks) == ("hg38.fa", [])
+    assert with_file(fasta="windows").file_input("new") == "results/mine/sources/windows.fa.gz"
+    assert with_file(table="x.parquet").file_genome("new") is None

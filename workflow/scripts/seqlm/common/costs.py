@@ -1,0 +1,117 @@
+"""What a job costs: seconds, samples, tokens and peak memory, written beside its result as cost.json."""
+
+import json
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from seqlm.common.files import atomic_path
+from seqlm.common.runtime import device_name
+
+
+class CostLog:
+    """Measure a stage: wall time, work done, peak memory; written as ``cost.json``.
+
+    Use as a context manager; call `add` as work is done. Time and work of an
+    interrupted run are passed as `previous`, and the two add up.
+
+    Parameters
+    ----------
+    stage : {"pretrain", "features", "fit", "predict", "loo"}
+    device : torch.device or str
+    precision : str
+    parameters, trainable_parameters : int, optional
+    previous : dict, optional
+        What an earlier, interrupted part of the same stage cost (its `totals`).
+
+    Notes
+    -----
+    Peak memory is the high-water mark of this process *during the stage*
+    (resident set on the CPU, allocated memory on a GPU), in bytes.
+    """
+
+    def __init__(
+        self, stage, device="cpu", precision="fp32", parameters=None, trainable_parameters=None, previous=None
+    ):
+        self.stage, self.device, self.precision = stage, str(device), precision
+        self.parameters, self.trainable_parameters = parameters, trainable_parameters
+        previous = previous or {}
+        self.seconds_before = float(previous.get("seconds", 0.0))
+        self.peak_before = int(previous.get("peak_memory_bytes", 0))
+        self.work = {key: int(previous.get(key, 0)) for key in ("samples", "tokens")}
+        self.extra = {}
+        self.started = self.stopped = None
+
+    def __enter__(self):
+        _reset_peak_memory(self.device)
+        self.started = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception):
+        self.stopped = time.perf_counter()
+        self.peak = _peak_memory(self.device)
+
+    def add(self, samples=0, tokens=0):
+        """Count work done: examples and tokens (or bases) passed through the network."""
+        self.work["samples"] += int(samples)
+        self.work["tokens"] += int(tokens)
+
+    @property
+    def seconds(self):
+        """Wall seconds so far, interrupted parts included."""
+        if self.started is None:
+            return self.seconds_before
+        return self.seconds_before + (self.stopped or time.perf_counter()) - self.started
+
+    def totals(self):
+        """Everything known so far, as a flat dict (also what `previous` takes)."""
+        import torch
+
+        seconds = self.seconds
+        result = {"stage": self.stage, "seconds": seconds, **{k: v for k, v in self.work.items() if v}}
+        for key, value in self.work.items():
+            if value and seconds > 0:
+                result[f"{key}_per_second"] = value / seconds
+        result["peak_memory_bytes"] = max(
+            self.peak_before, _peak_memory(self.device) if self.stopped is None else self.peak
+        )
+        result["device"] = device_name(self.device)
+        result["precision"] = self.precision
+        result["threads"] = torch.get_num_threads()
+        for key in ("parameters", "trainable_parameters"):
+            if getattr(self, key) is not None:
+                result[key] = int(getattr(self, key))
+        return result | self.extra
+
+    def write(self, folder):
+        """Write ``cost.json`` into `folder`."""
+        with atomic_path(Path(folder) / "cost.json") as path:
+            path.write_text(json.dumps(self.totals(), indent=1) + "\n")
+
+
+def _reset_peak_memory(device):
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    # Linux: 5 resets the high-water mark of the resident set, so a stage sees its own peak only.
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory(device):
+    """High-water mark in bytes since the last reset."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,155 @@
+"""What a job runs on: seeds, device, precision, threads.
+
+Nothing heavy is imported here at module level (``torch`` costs seconds), so that
+rules and light jobs may import this module freely.
+"""
+
+import ctypes
+import os
+import random
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from seqlm.common.errors import InputError, one_line_errors
+from seqlm.common.gpu_slot import gpu_slot
+
+
+def seed_everything(seed):
+    """Seed Python, NumPy and torch (all devices) and ask cuDNN for repeatable algorithms."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def set_threads(count):
+    """Fix the number of threads of this process, in torch and for libraries loaded later.
+
+    A job's thread count is part of its numbers: a sum split over other threads
+    rounds differently. So it comes from the rule or profile, never from what is free.
+    """
+    import torch
+
+    count = int(count)
+    if count < 1:
+        raise InputError("threads", f"{count} is not a number of threads", "give 1 or more")
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(count)
+    torch.set_num_threads(count)
+
+
+def reuse_memory():
+    """Ask the C library to keep freed memory for the next tensor.
+
+    glibc gives every large block back to the system, so each large tensor of a
+    training step is mapped, zeroed and faulted in anew: about a fifth of a GPT
+    step on the CPU. Elsewhere than on glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        trim_threshold, mmap_threshold, arenas = -1, -3, -8  # names of the settings in malloc.h
+        for setting, value in ((mmap_threshold, 2**30), (trim_threshold, 2**31 - 1), (arenas, 1)):
+            mallopt(setting, value)
+
+
+def pick_device(wish="auto"):
+    """The device to compute on.
+
+    Parameters
+    ----------
+    wish : {"auto", "cpu", "cuda"} or a torch device name
+        "auto" takes a GPU when there is one.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    InputError
+        A GPU was asked for and none is visible: better than a silent week on the CPU.
+    """
+    import torch
+
+    if wish == "auto":
+        wish = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wish)
+    except RuntimeError:
+        raise InputError("device", f"'{wish}' is not a device", "use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device",
+            "a GPU was asked for and none is visible",
+            "use device: cpu, or check the driver and CUDA_VISIBLE_DEVICES",
+        )
+    return device
+
+
+def pick_precision(wish="auto", device="cpu"):
+    """Arithmetic of forward and backward passes; weights and optimizer stay in float32.
+
+    Parameters
+    ----------
+    wish : {"auto", "fp32", "bf16"}
+        "auto" takes bfloat16 autocast where the hardware multiplies it natively
+        (AVX512-BF16 or AMX on a CPU, compute capability 8 on a GPU).
+    device : torch.device or str
+
+    Returns
+    -------
+    {"fp32", "bf16"}
+    """
+    import torch
+
+    if wish in ("fp32", "bf16"):
+        return wish
+    if wish != "auto":
+        raise InputError("precision", f"'{wish}' is not a precision", "use auto, fp32 or bf16")
+    if torch.device(device).type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp32"
+    return "bf16" if _cpu_flags() & {"avx512_bf16", "amx_bf16"} else "fp32"
+
+
+def _cpu_flags():
+    """Instruction sets of the CPU (empty where the system does not tell)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), []))
+
+
+def device_name(device):
+    """Name of the processor behind a torch device, for the cost tables."""
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
+
+
+@contextmanager
+def network_job(resources, log=None):
+    """Around a job that runs a network: errors are told in one line, it has a GPU of its own and its number of threads.
+
+    Parameters
+    ----------
+    resources : object
+        With the attribute torch_threads, and gpu where GPUs are counted.
+    log : path, optional
+        As for `seqlm.common.errors.one_line_errors`.
+    """
+    with one_line_errors(log), gpu_slot(getattr(resources, "gpu", 0)):
+        set_threads(resources.torch_threads)
+        yield

@@ -1,1 +1,0 @@
-"""Figures, each drawn from a tidy table or small arrays alone: one file per family, no training library imported."""

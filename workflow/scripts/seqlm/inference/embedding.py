@@ -1,0 +1,205 @@
+"""One vector per sequence from any encoder, the same whatever else is in the batch.
+
+Sequences are tokenized together, ordered by their number of tokens and cut into batches of about equal work, so that
+there is little padding; batches without any run without an attention mask. Only the layer that is asked for is
+computed, and no other is kept.
+"""
+
+import copy
+import logging
+import os
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from seqlm.common.errors import InputError
+from seqlm.common.runtime import pick_device
+from seqlm.models.heads import POOLINGS, pool
+from seqlm.models.language.backbone import longest_input
+from seqlm.tokenization import encode_batch
+
+# Tokens in one batch. On a CPU, enough for full-speed matrix products while the activations stay near the cache.
+CPU_TOKENS, GPU_TOKENS = 2**12, 2**17
+# Sequences tokenized at a time.
+CHUNK = 2**14
+log = logging.getLogger(__name__)
+
+
+def embed(
+    model,
+    sequences,
+    pooling="mean",
+    layer=-1,
+    tokenizer=None,
+    precision="fp32",
+    device="auto",
+    batch_tokens=None,
+    max_length=None,
+    verbose=False,
+):
+    """Embeddings of sequences.
+
+    Parameters
+    ----------
+    model : PreTrainedModel, BackboneModel or path
+        An encoder or language model (of transformers or ours), a model that has a backbone, or the folder of a bundle.
+    sequences : list of str
+    pooling : {"mean", "max", "first", "last"}
+        Over the tokens, special ones included (as the Nucleotide Transformer's authors do), padding excluded.
+    layer : int
+        0 is the input of the first block, n the output of n blocks, -1 the encoder's final output.
+    tokenizer : PreTrainedTokenizerBase, optional
+        Default: ``model.tokenizer``.
+    precision : {"fp32", "bf16"}
+        Of the network; pooling is always float32.
+    device : {"auto", "cpu", "cuda"}
+    batch_tokens : int, optional
+        Tokens per batch. In float32 the result does not depend on it beyond rounding (1e-5).
+    max_length : int, optional
+        Longest input in tokens; by default what the tokenizer and model allow. Longer ones are cut, which is logged.
+    verbose : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    numpy.ndarray (N, D), float32
+    """
+    network, tokenizer = _network(model, tokenizer)
+    if pooling not in POOLINGS:
+        raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}")
+    if precision not in ("fp32", "bf16"):
+        raise InputError("precision", f"there is no precision {precision}", "use fp32 or bf16")
+    if len(sequences) == 0:
+        raise InputError("sequences", "there are none to embed", "give at least one")
+    device = pick_device(device)
+    rows, lengths = _tokens(tokenizer, sequences, max_length or longest_input(network, tokenizer))
+    budget = batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
+    result = None
+    with _prepared(network, precision, device) as ready, torch.inference_mode(), _output_of(ready, layer) as run:
+        bar = tqdm(total=len(sequences), unit="seq", desc="embed", disable=not verbose)
+        for batch in _batches(lengths, budget):
+            ids = torch.from_numpy(np.stack([rows[i][: lengths[batch[-1]]] for i in batch]).astype(np.int64)).to(device)
+            known = _known(ready, tokenizer, ids, torch.from_numpy(lengths[batch]).to(device))
+            x = pool(run(ids, known).float(), known, pooling).cpu().numpy()
+            if result is None:
+                result = np.empty((len(sequences), x.shape[1]), np.float32)
+            result[batch] = x
+            bar.update(len(batch))
+        bar.close()
+    return result
+
+
+def _network(model, tokenizer):
+    """The encoder inside a model, and the tokenizer it reads with."""
+    if isinstance(model, (str, os.PathLike)):
+        from seqlm.models.language.hub import load_any
+
+        model = load_any(model)
+    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    network = getattr(model, "backbone", None) or getattr(model, "base_model", model)
+    if not hasattr(network, "get_input_embeddings") or not hasattr(network.config, "hidden_size"):
+        raise InputError("embed", f"a {type(model).__name__} has no encoder", "embed with a backbone or a model on one")
+    if tokenizer is None:
+        raise InputError("embed", "the model has no tokenizer", "give tokenizer=")
+    return network, tokenizer
+
+
+def _tokens(tokenizer, sequences, longest):
+    """Ids of each sequence (views of padded arrays) and their numbers, int64 (N,)."""
+    rows, lengths = [], []
+    for start in range(0, len(sequences), CHUNK):
+        ids = encode_batch(tokenizer, list(sequences[start : start + CHUNK]))
+        fill = np.iinfo(ids.dtype).max if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        # An unknown base inside a sequence may look like padding, so only the end of a row counts.
+        is_token = (ids != fill)[:, ::-1]
+        lengths.append(np.where(is_token.any(1), ids.shape[1] - is_token.argmax(1), 0))
+        rows.extend(ids)
+    lengths = np.concatenate(lengths)
+    if not lengths.all():
+        empty = int(np.argmin(lengths))
+        raise InputError(f"sequence {empty + 1}", "has no token", "leave empty sequences out")
+    if longest is not None and (lengths > longest).any():
+        log.warning("%d of %d sequences are cut to %d tokens", (lengths > longest).sum(), len(lengths), longest)
+        lengths = np.minimum(lengths, longest)
+    return rows, lengths
+
+
+def _batches(lengths, budget):
+    """Rows in order of length, in batches of at most `budget` tokens (or of one row)."""
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        end = start + max(1, budget // int(lengths[order[start]]))
+        while end > start + 1 and lengths[order[min(end, len(order)) - 1]] * (min(end, len(order)) - start) > budget:
+            end -= 1
+        yield order[start:end]
+        start = end
+
+
+def _known(network, tokenizer, ids, lengths):
+    """Where there is a token, bool (n, T), or None when that is everywhere."""
+    known = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+    known &= ids < network.config.vocab_size
+    return None if bool(known.all()) else known
+
+
+@contextmanager
+def _prepared(network, precision, device):
+    """The network on its device, in evaluation mode and in its precision; the caller's own is left as it was."""
+    modes = [(module, module.training) for module in network.modules()]
+    parameter = next(network.parameters())
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    try:
+        if parameter.device != device or parameter.dtype != dtype:
+            yield copy.deepcopy(network).to(device, dtype).eval()
+        else:
+            yield network.eval()
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+class _Reached(Exception):
+    """Carries a hidden layer out of a forward pass that need not go on."""
+
+
+@contextmanager
+def _output_of(network, layer):
+    """Yield ``run(ids, known) -> (n, T, D)`` for one layer."""
+    blocks = max((m for m in network.modules() if isinstance(m, nn.ModuleList)), key=len, default=[])
+    n = len(blocks)
+    if not -n - 1 <= layer <= n:
+        raise InputError("layer", f"the encoder has {n} layers, there is no layer {layer}", f"use 0 to {n}, or -1")
+    layer %= n + 1
+    ours = network.config.model_type == "seqlm-gpt"
+
+    def run(ids, known):
+        if ours:  # reads ids outside its vocabulary as nothing, and never looks at what follows
+            return network(ids).last_hidden_state
+        if known is not None:
+            ids = ids.where(known, network.config.pad_token_id or 0)
+        mask = None if known is None else known.long()
+        return network(input_ids=ids, attention_mask=mask).last_hidden_state
+
+    if layer == n:
+        yield run
+        return
+
+    def stop(module, args, kwargs):
+        raise _Reached(args[0] if args else kwargs["hidden_states"])
+
+    def run_until(ids, known):
+        try:
+            run(ids, known)
+        except _Reached as reached:
+            return reached.args[0]
+        raise RuntimeError("the encoder never ran the layer")
+
+    handle = blocks[layer].register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        yield run_until
+    finally:
+        handle.remove()

@@ -1,0 +1,117 @@
+"""Pipelines of transformers for bundles: ``pipeline("sequence-embedding", model=folder)(sequences)``.
+
+Importing this module registers two tasks:
+
+=========================  ==========================================================================================
+sequence-embedding         one vector per sequence (`seqlm.embed`), from a bundle, a folder or the hub
+sequence-classification    predicted class, its probabilities and confidence, from a bundle with a class target
+=========================  ==========================================================================================
+"""
+
+import torch
+from transformers import AutoConfig, Pipeline
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from seqlm.common.errors import InputError
+from seqlm.evaluation.confidence import confidence
+from seqlm.inference.embedding import embed
+from seqlm.inference.prediction import predict
+from seqlm.models import MODELS, model_class
+from seqlm.models.language.hub import load_any
+from seqlm.sequences import clean
+
+
+class AnyModel:
+    """Loads whatever ``model=`` names, for `transformers.pipeline`."""
+
+    @classmethod
+    def from_pretrained(cls, source, revision=None, trust_remote_code=False, **_):
+        return load_any(source, revision=revision, trust_remote_code=bool(trust_remote_code))
+
+
+class SequencePipeline(Pipeline):
+    """Sequences in, one result each, batches chosen by length rather than by order.
+
+    Parameters of a call
+    --------------------
+    sequences : str or list of str
+    cleaning : {"error", "N", "drop"}
+        What happens to letters that are no bases, see `seqlm.sequences.clean`; "drop" gives None for that sequence.
+    """
+
+    _load_processor = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = False  # it comes with the model, where the model reads tokens
+
+    def __call__(self, sequences, cleaning="N", **options):
+        single = isinstance(sequences, str)
+        cleaned = [
+            clean(sequence, policy=cleaning, where=f"sequence {i}")[0]
+            for i, sequence in enumerate([sequences] if single else sequences, 1)
+        ]
+        kept = [sequence for sequence in cleaned if sequence is not None]
+        found = iter(self._results(kept, **options) if kept else [])
+        results = [None if sequence is None else next(found) for sequence in cleaned]
+        return results[0] if single else results
+
+    def _results(self, sequences, **options):
+        raise NotImplementedError
+
+    # What transformers' own way of running a pipeline would use: `__call__` does without.
+    def _sanitize_parameters(self, **options):
+        return {}, {}, {}
+
+    def preprocess(self, sequence):
+        return {"sequence": sequence}
+
+    def _forward(self, inputs):
+        return self._results([inputs["sequence"]])
+
+    def postprocess(self, outputs):
+        return outputs[0]
+
+
+class EmbeddingPipeline(SequencePipeline):
+    """Vectors (numpy, float32); options of a call are those of `seqlm.embed`."""
+
+    def _results(self, sequences, **options):
+        return list(embed(self.model, sequences, tokenizer=self.tokenizer, device=str(self.device), **options))
+
+
+class ClassificationPipeline(SequencePipeline):
+    """Dicts with label, score, entropy, margin, probabilities (class -> value) and logits (in order of the classes)."""
+
+    def _results(self, sequences):
+        config = self.model.config
+        if getattr(config, "target", None) != "class":
+            raise InputError("pipeline", "the model predicts no class", "use a bundle with a class target")
+        logits = predict(self.model, sequences, device=str(self.device))
+        probabilities = torch.softmax(logits.double(), dim=1).numpy()
+        classes = config.classes or [str(i) for i in range(config.n_outputs)]
+        return [
+            {
+                "label": row.predicted,
+                "score": row.max_probability,
+                "entropy": row.entropy,
+                "margin": row.margin,
+                "probabilities": dict(zip(classes, p.tolist(), strict=True)),
+                "logits": values.tolist(),
+            }
+            for row, p, values in zip(
+                confidence(probabilities, classes).itertuples(), probabilities, logits, strict=True
+            )
+        ]
+
+
+def register():
+    """Announce our configs and tasks to transformers."""
+    for model_type in MODELS:
+        AutoConfig.register(model_type, model_class(model_type).config_class, exist_ok=True)
+    for task, pipeline in (
+        ("sequence-embedding", EmbeddingPipeline), ("sequence-classification", ClassificationPipeline)
+    ):  # fmt: skip
+        PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline, pt_model=AnyModel)
+
+
+register()

@@ -1,0 +1,1 @@
+"""Language models, pretrained here or published, and models that stand on one."""

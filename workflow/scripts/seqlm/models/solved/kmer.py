@@ -1,0 +1,153 @@
+"""The k-mer baseline: a linear model on how often every 1- to 4-mer occurs.
+
+What a language model has to beat. The weights come from scikit-learn (see the probe), the prediction is a torch
+module like every other model, so that batching, leave-one-out scores and bundles work on it unchanged.
+"""
+
+import torch
+from torch import nn
+
+from seqlm.common.errors import InputError
+from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.sequences import base_codes
+
+
+class KmerConfig(SequenceConfig):
+    """Configuration of `KmerModel`.
+
+    Parameters
+    ----------
+    kmers : list of int
+        Word lengths counted.
+    phases : int
+        Words are counted apart by position modulo `phases`: 1 for position-blind counts, 3 for windows cut in frame
+        from coding sequences.
+    count : {"frequency", "number"}
+        Divided by the number of words of that length in the sequence, or not.
+    strength : float, optional
+        Regularisation chosen in cross-validation (C of logistic, alpha of ridge regression).
+    cross_validation : list of dict, optional
+        What it was chosen from.
+    """
+
+    model_type = "seqlm-kmer"
+
+    def __init__(
+        self,
+        kmers=(1, 2, 3, 4),
+        phases=1,
+        count="frequency",
+        strength=None,
+        cross_validation=None,
+        target="class",
+        **kwargs,
+    ):
+        super().__init__(target=target, **kwargs)
+        self.kmers, self.phases, self.count = list(kmers), phases, count
+        self.strength, self.cross_validation = strength, cross_validation
+
+    @property
+    def n_features(self):
+        return self.phases * sum(4**k for k in self.kmers)
+
+
+class KmerModel(SequenceModel):
+    """Linear map of standardised k-mer frequencies.
+
+    Input: integer base codes (N, L), 4 where there is no base, or one-hot (N, 4, L). Words with a base missing are not
+    counted. Output: logits (N, n_outputs) for classes, (N,) for a scalar.
+    """
+
+    config_class = KmerConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        if config.target == "track":
+            raise InputError("kmer", "k-mer counts of a sequence predict no value per base", "use network: cnn")
+        self.register_buffer("center", torch.zeros(config.n_features))
+        self.register_buffer("scale", torch.ones(config.n_features))
+        self.linear = nn.Linear(config.n_features, config.n_outputs)
+        self.post_init()
+
+    def encode(self, sequences):
+        """Base codes uint8 (N, longest), 4 beyond the end of a shorter sequence."""
+        return torch.from_numpy(base_codes(sequences, length=self.config.length))
+
+    def features(self, X):
+        """Counts or frequencies (N, n_features): by word length, phase, then word in A, C, G, T order."""
+        if X.dim() == 3:
+            X = torch.where(X.abs().sum(1) > 0, X.argmax(1), 4)
+        X = X.long()
+        parts = [self._words(X, k) for k in self.config.kmers]
+        return torch.cat(parts, dim=1)
+
+    def _words(self, X, k):
+        n, last = len(X), X.shape[1] - k + 1
+        size = self.config.phases * 4**k
+        if last <= 0:
+            return self.center.new_zeros(n, size)
+        word, known = torch.zeros_like(X[:, :last]), torch.ones_like(X[:, :last], dtype=torch.bool)
+        for j in range(k):
+            word = word * 4 + X[:, j : j + last]
+            known &= X[:, j : j + last] < 4
+        word += torch.arange(last, device=X.device) % self.config.phases * 4**k
+        counts = self.center.new_zeros(n, size)
+        counts.scatter_add_(1, torch.where(known, word, 0), known.to(counts.dtype))
+        if self.config.count == "frequency":
+            counts /= known.sum(1, keepdim=True).clamp(min=1)
+        return counts
+
+    def forward(self, X):
+        output = self.linear((self.features(X) - self.center) / self.scale)
+        return output if self.config.target == "class" else output.squeeze(1)
+
+
+def fit_kmer(
+    sequences, y, groups=None, weight=None, target="class", classes=None, label_scaling=None, seed=0, **options
+):
+    """Fit the baseline.
+
+    Parameters
+    ----------
+    sequences : list of str
+    y : array (N,)
+        Class codes, or (scaled) values.
+    groups : sequence (N,), optional
+        Whole groups are held out together when the regularisation is chosen.
+    weight : array (N,), optional
+    target : {"class", "scalar"}
+    classes : list of str, optional
+        Needed for "class".
+    label_scaling : dict, optional
+        Kept in the config, to be inverted on output.
+    seed : int
+        Of the cross-validation splits.
+    options
+        Fields of `KmerConfig` (kmers, phases, count), and ``strengths`` to choose from.
+
+    Returns
+    -------
+    KmerModel
+    """
+    from seqlm.models.solved.probe import fit_logistic, fit_ridge
+
+    strengths = {"strengths": options.pop("strengths")} if "strengths" in options else {}
+    n_outputs = len(classes) if target == "class" else 1
+    config = KmerConfig(target=target, n_outputs=n_outputs, classes=classes, label_scaling=label_scaling, **options)
+    model = KmerModel(config).eval()
+    with torch.no_grad():
+        parts = [model.features(model.encode(sequences[i : i + 4096])) for i in range(0, len(sequences), 4096)]
+        X = torch.cat(parts).numpy()
+    if target == "class":
+        fit = fit_logistic(X, y, n_outputs, groups, weight, seed=seed, **strengths)
+    else:
+        fit = fit_ridge(X, y, groups, weight, seed=seed, **strengths)
+    config.strength, config.cross_validation = float(fit.strength), fit.cross_validation
+    for into, values in (
+        (model.center, fit.center),
+        (model.scale, fit.scale),
+        (model.linear.weight, fit.weight),
+        (model.linear.bias, fit.bias),
+    ):
+        into.data.copy_(torch.from_numpy(values))
+    return model

@@ -1,0 +1,1 @@
+"""What figures are drawn with: size, type, colours, bars with figures beside them, and sequence logos."""

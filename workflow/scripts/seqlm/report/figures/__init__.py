@@ -1,0 +1,1 @@
+"""Figures, each drawn from a tidy table or small arrays alone: one file per family."""

@@ -1,0 +1,1 @@
+"""Files from addresses or folders, checked, and brought into one form."""

@@ -1,0 +1,238 @@
+"""Transcripts out of a genome and its annotation: FASTA sequence, GFF3 or GTF features.
+
+See `seqlm.sequences.transcripts.transcript` for what is done with annotation that does not fit.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from seqlm.common.errors import InputError
+from seqlm.sequences import open_bytes, read_fasta, reverse_complement
+from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
+
+CODING = {"CDS", "stop_codon"}
+UNTRANSLATED = {"five_prime_UTR", "three_prime_UTR", "5UTR", "3UTR", "UTR"}
+_PREFIX = re.compile(r"^(rna|gene|transcript|mRNA)[-:]")  # NCBI and Ensembl put the kind before the id
+_GTF = re.compile(r'(\S+)\s+(?:"([^"]*)"|(\S+?))\s*(?:;|$)')
+
+
+@dataclass
+class Model:
+    """A transcript as annotated; parts are (start, end, phase), 0-based half-open. `spliced`: on the mRNA itself."""
+
+    id: str
+    gene: str
+    chrom: str
+    strands: set = field(default_factory=set)
+    exons: list = field(default_factory=list)
+    cds: dict = field(default_factory=lambda: defaultdict(list))
+    utr: list = field(default_factory=list)
+    spliced: bool = False
+
+    def build(self, chromosome):
+        """Splice it out of its chromosome.
+
+        Parameters
+        ----------
+        chromosome : str
+
+        Returns
+        -------
+        Transcript
+
+        Raises
+        ------
+        Problem
+        """
+        if len(self.strands) != 1 or not self.strands <= {"+", "-"}:
+            raise Problem(f"strand is {' and '.join(sorted(self.strands))}")
+        if len(self.cds) > 1:
+            raise Problem(f"it has {len(self.cds)} coding sequences")
+        (coding,) = self.cds.values()
+        strand = next(iter(self.strands))
+        coding = _joined(coding, strand)
+        exons = sorted((s, e) for s, e, _ in self.exons) or [(s, e) for s, e, _ in _joined(coding + self.utr, strand)]
+        if self.spliced:
+            return self._of_mrna(coding, exons, chromosome)
+        for (_, end), (start, _) in zip(exons, exons[1:], strict=False):
+            if start <= end:
+                raise Problem(f"exons overlap or touch at {start + 1}")
+        if exons[-1][1] > len(chromosome):
+            raise Problem(f"exon ends at {exons[-1][1]}, {self.chrom} has {len(chromosome)} bases")
+        sequence = "".join(chromosome[start:end] for start, end in exons).upper().replace("U", "T")
+        starts, total = [], 0
+        for start, end in exons:
+            starts.append(total)
+            total += end - start
+        parts = sorted(self._spliced(part, exons, starts) for part in coding)
+        for (_, end, _), (start, _, _) in zip(parts, parts[1:], strict=False):
+            if start != end:
+                raise Problem("its CDS is not in one piece once exons are joined")
+        cds, junctions = (parts[0][0], parts[-1][1]), starts[1:]
+        if strand == "-":
+            sequence = reverse_complement(sequence)
+            cds = total - cds[1], total - cds[0]
+            junctions = [total - junction for junction in reversed(junctions)]
+            parts = [(total - end, total - start, phase) for start, end, phase in reversed(parts)]
+        return Transcript(
+            self.id, self.gene, sequence, cds, tuple(junctions), self._first_phase(parts),
+            self.chrom, exons[0][0], exons[-1][1], strand,
+        )  # fmt: skip
+
+    def _of_mrna(self, coding, exons, sequence):
+        """A record that is the mRNA itself: its exons touch, and junctions are where they begin."""
+        if len(coding) > 1:
+            raise Problem("its CDS is not in one piece once exons are joined")
+        ((start, end, phase),) = coding
+        junctions = tuple(begin for begin, _ in exons if begin > 0) if self.exons else ()
+        sequence = sequence.upper().replace("U", "T")
+        return Transcript(self.id, self.gene, sequence, (start, end), junctions, phase or 0)
+
+    def _spliced(self, part, exons, starts):
+        """A CDS part in coordinates of the joined exons."""
+        start, end, phase = part
+        for (exon_start, exon_end), offset in zip(exons, starts, strict=True):
+            if exon_start <= start and end <= exon_end:
+                return offset + start - exon_start, offset + end - exon_start, phase
+        raise Problem(f"CDS {start + 1}-{end} does not lie within an exon")
+
+    def _first_phase(self, parts):
+        """Phase of the first part; the phases of the others must follow from it."""
+        first = parts[0][2] or 0
+        begin = parts[0][0] + first
+        for start, _, phase in parts[1:]:
+            if phase is not None and phase != (begin - start) % 3:
+                raise Problem("the phases of its CDS disagree with the lengths of its parts")
+        return first
+
+
+def _joined(parts, strand):
+    """Parts from left to right, those that touch (a CDS and its stop codon) made one with the phase of the 5' one."""
+    merged = []
+    for start, end, phase in sorted(parts, key=lambda part: part[:2]):
+        if merged and start == merged[-1][1]:
+            before = merged.pop()
+            start, phase = before[0], before[2] if strand == "+" else phase
+        merged.append((start, end, phase))
+    return merged
+
+
+def read_annotated_genome(fasta, gff, problems="drop"):
+    """mRNAs of a genome, chromosome by chromosome.
+
+    Parameters
+    ----------
+    fasta : path
+        Genome, plain or compressed. One chromosome at a time is in memory.
+    gff : path
+        GFF3 or GTF.
+    problems : {"drop", "error"}
+        What happens to a transcript that cannot be used.
+
+    Returns
+    -------
+    list of Transcript
+        In the order of the chromosomes in `fasta` and the transcripts in `gff`.
+    dict
+        Counts: transcripts, dropped, and remarks (no ATG, no stop codon, stop codon within).
+    """
+    by_chrom = defaultdict(list)
+    for model in read_models(gff):
+        by_chrom[model.chrom].append(model)
+    collected, chromosomes = Collector(gff, problems), []
+    for record in read_fasta(fasta, check=False):
+        chromosomes.append(record.id)
+        build_models(by_chrom.get(record.id, ()), record.sequence, collected)
+    if not set(chromosomes) & set(by_chrom):
+        raise InputError(
+            gff,
+            f"names {_few(by_chrom)}, none of which is in {fasta} ({_few(chromosomes)})",
+            "use files of one release",
+        )
+    return collected.transcripts, dict(collected.counts)
+
+
+def build_models(models, chromosome, collected):
+    for model in models:
+        with collected.checking(model.id):
+            collected.add(model.build(chromosome))
+
+
+def _few(names):
+    names = list(names)
+    return ", ".join(names[:3]) + (", .." if len(names) > 3 else "")
+
+
+def read_models(gff):
+    """Annotated transcripts with a CDS, from GFF3 or GTF (told apart by the attributes of each line).
+
+    Returns
+    -------
+    list of Model
+        In order of first appearance.
+    """
+    models, parents = {}, {}
+    for where, fields in _features(gff):
+        chrom, _, kind, start, end, _, strand, phase, text = fields
+        attributes = _attributes(text)
+        if "Parent" in attributes and "ID" in attributes:
+            parents[attributes["ID"]] = attributes["Parent"].split(",")[0]
+        if kind != "exon" and kind not in CODING | UNTRANSLATED:
+            continue
+        part = _interval(start, end, phase, where)
+        for name in attributes.get("Parent", attributes.get("transcript_id", "")).split(","):
+            if not name:
+                continue  # an exon that belongs to nothing
+            model = models.setdefault((name, chrom), Model(name, attributes.get("gene_id", ""), chrom))
+            model.strands.add(strand)
+            if kind == "exon":
+                model.exons.append(part)
+            elif kind in CODING:
+                model.cds[attributes.get("protein_id", "") if kind == "CDS" else _only(model.cds)].append(part)
+            else:
+                model.utr.append(part)
+    models = [model for model in models.values() if model.cds]
+    if not models:
+        raise InputError(gff, "has no transcript with a CDS", "give GFF3 or GTF with CDS lines")
+    for model in models:
+        model.gene = _PREFIX.sub("", model.gene or parents.get(model.id, model.id))
+        model.id = _PREFIX.sub("", model.id)
+    return models
+
+
+def _only(coding):
+    """The protein that a stop codon belongs to."""
+    return next(iter(coding), "")
+
+
+def _features(path):
+    """(where, nine fields) of every feature line."""
+    with open_bytes(path) as reader:
+        text = b"".join(iter(reader.read, b"")).decode("utf-8", "replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(("##FASTA", ">")):
+            return
+        if line and not line.startswith("#"):
+            fields = line.split("\t")
+            where = f"{path}, line {number}"
+            if len(fields) != 9:
+                raise InputError(where, f"has {len(fields)} fields, not 9", "give GFF3 or GTF, columns split by tabs")
+            yield where, fields
+
+
+def _attributes(text):
+    """The last column as a dict: ``key=value;..`` (GFF3) or ``key "value"; ..`` (GTF)."""
+    if re.match(r"\s*[^\s=;]+=", text):
+        pairs = (pair.partition("=") for pair in text.strip().strip(";").split(";"))
+        return {key.strip(): unquote(value.strip()) for key, _, value in pairs}
+    return {key: quoted or plain for key, quoted, plain in _GTF.findall(text)}
+
+
+def _interval(start, end, phase, where):
+    if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
+        raise InputError(where, f"{start}-{end} is no interval", "coordinates count from 1, the start first")
+    if phase not in {".", "0", "1", "2"}:
+        raise InputError(where, f"phase {phase!r}", "phases are 0, 1, 2 or '.'")
+    return int(start) - 1, int(end), None if phase == "." else int(phase)

@@ -1,0 +1,52 @@
+"""What each model of a study is: a language model, its untrained control, or a network or baseline of its own."""
+
+from seqlm.evaluation.words import CONTROL, LANGUAGE
+
+NETWORKS = {
+    "cnn": "CNN",
+    "codon": "codon CNN",
+    "saluki": "Saluki network",
+    "kmer": "k-mer baseline",
+    "linear": "linear baseline",
+}
+
+
+def model_kinds(config):
+    """What each model of a study is.
+
+    Returns
+    -------
+    dict
+        name -> {"kind": words for a reader, "backbone": name or None, "twin": name or None}. A backbone of no steps is
+        an untrained control; its twin is the language model that differs from it in nothing but the pretraining.
+    """
+    models, backbones = config.get("models") or {}, config.get("backbones") or {}
+    kinds = {}
+    for name, model in models.items():
+        backbone = model.get("backbone")
+        if backbone is None:
+            network = "ensemble" if "ensemble" in model else model.get("network", "model")
+            kind = NETWORKS.get(network, network)
+        else:
+            kind = CONTROL if backbones[backbone].get("steps") == 0 else LANGUAGE
+        kinds[name] = {"kind": kind, "backbone": backbone, "twin": None}
+    for name, own in kinds.items():
+        if own["kind"] == CONTROL:
+            same = [
+                other
+                for other, it in kinds.items()
+                if it["kind"] == LANGUAGE and _alike(name, other, models, backbones)
+            ]
+            own["twin"] = same[0] if same else None
+    return kinds
+
+
+def _alike(a, b, models, backbones):
+    """Whether two models on backbones differ in nothing but the steps of pretraining."""
+
+    def settings(name):
+        model = {key: value for key, value in models[name].items() if key != "backbone"}
+        backbone = {key: value for key, value in backbones[models[name]["backbone"]].items() if key != "steps"}
+        return model, backbone
+
+    return settings(a) == settings(b)

@@ -1,0 +1,325 @@
+"""A study: its config checked and filled in, and the grid of jobs it asks for.
+
+This file decides *what* is to be run. It imports nothing heavy, because the
+workflow reads it at every start and in every job.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from seqlm.common.errors import InputError, check_known
+from seqlm.study.file_settings import NewFiles, check_files
+from seqlm.study.loo_settings import check_loo
+
+SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
+TOKENIZER_OPTIONS = {
+    "character": ("alphabet", "case"),
+    "kmer": ("k", "overlapping"),
+    "bpe": ("size", "samplesize"),
+}
+
+
+def _fill_defaults(validator_class):
+    """Extend a jsonschema validator so that it writes missing defaults into what it checks."""
+    check_properties = validator_class.VALIDATORS["properties"]
+
+    def set_defaults(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from check_properties(validator, properties, instance, schema)
+
+    return jsonschema.validators.extend(validator_class, {"properties": set_defaults})
+
+
+def load_schema(path):
+    """Read the config schema (YAML)."""
+    return yaml.safe_load(Path(path).read_text())
+
+
+def check_config(config, schema, where="config"):
+    """Fill in defaults and check a config against the schema.
+
+    Returns
+    -------
+    dict
+        A filled-in copy.
+
+    Raises
+    ------
+    InputError
+        At the first wrong value, naming its key, and what is allowed there.
+    """
+    config = copy.deepcopy(config)
+    validator = _fill_defaults(jsonschema.Draft202012Validator)(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error:
+        key = ".".join(str(part) for part in error.absolute_path) or "top level"
+        mend = f"see config/README.md ({error.schema.get('description', 'every key is described there')})"
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            mend = f"the keys there are: {', '.join(error.schema['properties'])}"
+        raise InputError(f"{where}, {key}", error.message, mend)
+    return config
+
+
+def number_of_folds(folds, where="folds"):
+    """How many folds a dataset's `folds` entry makes."""
+    if folds["scheme"] in ("kfold", "repeated"):
+        return folds["k"]
+    if folds["scheme"] == "custom":
+        if not isinstance(folds["test"], list):
+            raise InputError(where, f"test is {folds['test']!r}, not a list per fold", "write test: [[a], [b, c]]")
+        return len(folds["test"])
+    return 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trained model: a cell of the study's grid."""
+
+    dataset: str
+    model: str
+    fold: int
+    seed: int
+
+    @property
+    def path(self):
+        return f"{self.dataset}/{self.model}/fold{self.fold}/seed{self.seed}"
+
+
+class Study(NewFiles):
+    """A checked config and what follows from it.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it.
+    schema : dict
+        See `load_schema`.
+
+    Raises
+    ------
+    InputError
+        For a wrong value, or a name that refers to nothing.
+    """
+
+    def __init__(self, config, schema):
+        self.config = check_config(config, schema)
+        self.name = self.config["study"]
+        self.results = f"results/{self.name}"
+        self._check_names()
+
+    def __getitem__(self, section):
+        return self.config[section]
+
+    def _check_names(self):
+        config = self.config
+        for section in ("sources", "datasets", "tokenizers", "backbones", "models"):
+            for name in config[section]:
+                if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                    raise InputError(
+                        f"config, {section}.{name}",
+                        "the name has characters that a path cannot carry",
+                        "use letters, digits, '.', '_' and '-' only",
+                    )
+        for name, source in config["sources"].items():
+            if sum(kind in source for kind in SOURCE_KINDS) != 1:
+                raise InputError(
+                    f"config, sources.{name}",
+                    "a source is exactly one file or URL",
+                    f"give one of: {', '.join(SOURCE_KINDS)}",
+                )
+        for name in config["datasets"]:
+            check_known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
+            number_of_folds(config["datasets"][name]["folds"], f"config, datasets.{name}.folds")
+        for name in config["tokenizers"]:
+            check_known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
+        for name, backbone in config["backbones"].items():
+            where = f"config, backbones.{name}"
+            if "hub" in backbone:
+                continue
+            if "tokenizer" not in backbone:
+                raise InputError(where, "a backbone pretrained here needs a tokenizer", "give tokenizer: <name>")
+            check_known(config["tokenizers"], "tokenizer", where, backbone["tokenizer"])
+            check_known(config["sources"], "source", where, *backbone["corpus"])
+            if "without" in backbone:
+                check_known(config["datasets"], "dataset", where, backbone["without"])
+            if not backbone["corpus"]:
+                raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
+        for name, model in config["models"].items():
+            where = f"config, models.{name}"
+            if sum(kind in model for kind in ("network", "backbone", "ensemble")) != 1:
+                mend = "give network: cnn, or backbone: <name>, or ensemble: [<models>]"
+                raise InputError(where, "a model has either a network or a backbone or is an ensemble", mend)
+            check_known(
+                [other for other in config["models"] if other != name], "model", where, *model.get("ensemble", [])
+            )
+            if "backbone" in model:
+                check_known(config["backbones"], "backbone", where, model["backbone"])
+        for name, run in config["runs"].items():
+            check_known(config["datasets"], "dataset", "config, runs", name)
+            check_known(config["models"], "model", f"config, runs.{name}", *run["models"])
+            for model in run["models"]:
+                check_known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
+            for part in ("loo", "embeddings"):
+                chosen = run.get(part, {}).get("models", [])
+                check_known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
+            if run.get("loo"):
+                scored = {model: config["models"][model] for model in self.scored_models(name)}
+                check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
+        for name, files in config["predict"].items():
+            check_files(config, name, files)
+
+    # sources -------------------------------------------------------------------------------------
+
+    def source_kind(self, name):
+        return next(kind for kind in SOURCE_KINDS if kind in self.config["sources"][name])
+
+    def source_path(self, name):
+        """Where the workflow keeps a source."""
+        suffix = {"fasta": ".fa.gz", "genbank": ".gb.gz", "gff": ".gff.gz", "table": ".txt.gz"}[self.source_kind(name)]
+        return f"{self.results}/sources/{name}{suffix}"
+
+    def source_origin(self, name):
+        return self.config["sources"][name][self.source_kind(name)]
+
+    # datasets ------------------------------------------------------------------------------------
+
+    def dataset_sources(self, name):
+        """Names of the sources that a dataset is made from, in a fixed order."""
+        dataset = self.config["datasets"][name]
+        names = []
+        for section in ("windows", "table", "records", "transcripts"):
+            part = dataset.get(section, {})
+            for key in ("source", "sequences", "scores", "labels", "genome", "annotation", "genbank"):
+                value = part.get(key)
+                names += value if isinstance(value, list) else [value] if isinstance(value, str) else []
+            names += part.get("sources", {}).values()
+        return list(dict.fromkeys(names))
+
+    def dataset_folds(self, name):
+        return range(number_of_folds(self.config["datasets"][name]["folds"]))
+
+    # tokenizers ----------------------------------------------------------------------------------
+
+    def tokenizer(self, name):
+        """A tokenizer's kind and the options that kind has."""
+        entry = self.config["tokenizers"][name]
+        return {key: entry[key] for key in ("kind", *TOKENIZER_OPTIONS[entry["kind"]]) if key in entry}
+
+    # backbones -----------------------------------------------------------------------------------
+
+    def tokenizer_corpus(self, name):
+        """Sources that a tokenizer is learned from: its own list, else the corpora of its backbones."""
+        own = self.config["tokenizers"][name].get("corpus")
+        if own:
+            return own
+        corpora = [b["corpus"] for b in self.config["backbones"].values() if b.get("tokenizer") == name]
+        return list(dict.fromkeys(source for corpus in corpora for source in corpus))
+
+    @cached_property
+    def backbones(self):
+        """Backbones that some run needs, plus those no model uses (pretraining may be all one wants)."""
+        return list(self.config["backbones"])
+
+    @cached_property
+    def pretrained(self):
+        """Backbones that are trained here (the hub's are fetched)."""
+        return [name for name in self.backbones if "hub" not in self.config["backbones"][name]]
+
+    @cached_property
+    def fetched(self):
+        """Backbones that come from a hub or a folder."""
+        return [name for name in self.backbones if "hub" in self.config["backbones"][name]]
+
+    @cached_property
+    def trained(self):
+        """Backbones that are pretrained for at least one step."""
+        return [name for name in self.pretrained if self.config["backbones"][name]["steps"]]
+
+    # grid ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def jobs(self):
+        """Every (dataset, model, fold, seed) of the study."""
+        return [
+            Job(dataset, model, fold, seed)
+            for dataset, run in self.config["runs"].items()
+            for model in run["models"]
+            for fold in self.dataset_folds(dataset)
+            for seed in self.config["seeds"]
+        ]
+
+    def members(self, model):
+        """The models that an ensemble joins; none for other models."""
+        return self.config["models"][model].get("ensemble", [])
+
+    @cached_property
+    def trained_jobs(self):
+        """The jobs that train something: all but ensembles."""
+        return [job for job in self.jobs if not self.members(job.model)]
+
+    @cached_property
+    def ensembles(self):
+        return [name for name in self.config["models"] if self.members(name)]
+
+    @cached_property
+    def single_models(self):
+        return [name for name in self.config["models"] if not self.members(name)]
+
+    def jobs_of(self, dataset, model=None):
+        return [job for job in self.jobs if job.dataset == dataset and model in (None, job.model)]
+
+    def runs_with(self, part):
+        """Datasets whose run asks for `part` (such as "loo")."""
+        return [dataset for dataset, run in self.config["runs"].items() if run.get(part)]
+
+    def metric(self, dataset):
+        """The metric that a dataset's models are judged by first."""
+        return "accuracy" if self.config["datasets"][dataset]["target"] == "class" else "pearson"
+
+    @cached_property
+    def figures(self):
+        """Names of the figures that this study has something to draw for."""
+        names = ["loss", "pretraining_time", *(f"loss-{name}" for name in self.trained)] if self.trained else []
+        for dataset, run in self.config["runs"].items():
+            families = ["performance", "training", "fit_time", "cost_performance"]
+            families += ["differences"] if len(run["models"]) > 1 else []
+            families += ["folds"] if len(self.dataset_folds(dataset)) > 1 else []
+            families += {"track": ["tracks"], "scalar": ["scatter"], "class": ["confusion", "reliability"]}[
+                self.config["datasets"][dataset]["target"]
+            ]
+            families += ["umap"] if run.get("embeddings") else []
+            families += ["loo"] if run.get("loo") and self.has_motif(dataset) else []
+            families += ["regions", "transcript"] if run.get("loo") and self.is_transcripts(dataset) else []
+            families += ["loo_precision"] if run.get("loo") and self.has_motif(dataset) else []
+            names += [f"{family}-{dataset}" for family in families]
+        return names
+
+    def is_transcripts(self, dataset):
+        """Whether examples are mRNAs with a reading frame and exon junctions."""
+        return "transcripts" in self.config["datasets"][dataset]
+
+    def has_motif(self, dataset):
+        """Whether it is known which bases of a dataset matter: those with a score."""
+        return self.config["datasets"][dataset]["target"] == "track"
+
+    def model(self, name):
+        return self.config["models"][name]
+
+    def scored_models(self, dataset):
+        """The models of a run that leave-one-out scores are asked of; an ensemble has none."""
+        run = self.config["runs"][dataset]
+        return [model for model in run["loo"].get("models", run["models"]) if not self.members(model)]
+
+    @cached_property
+    def attributions(self):
+        """Every (dataset, model) that leave-one-out scores are asked for."""
+        return [(dataset, model) for dataset in self.runs_with("loo") for model in self.scored_models(dataset)]

@@ -1,0 +1,98 @@
+"""Checkpoints that survive a kill at any moment and are never used for another training.
+
+A checkpoint is written beside its place, listed with the size of every file,
+and renamed. What is half-written, cut short, or belongs to other data,
+parameters or code is not continued from.
+"""
+
+import json
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from seqlm.common.files import atomic_path
+
+
+class Checkpoints:
+    """A folder of complete checkpoints that belong to one fingerprint.
+
+    Parameters
+    ----------
+    folder : path
+    fingerprint : str or dict
+        Checkpoints made under another fingerprint are deleted, with a message.
+    keep : int
+        Newest checkpoints to keep.
+    """
+
+    def __init__(self, folder, fingerprint=None, keep=2):
+        self.folder, self.keep = Path(folder), keep
+        self.folder.mkdir(parents=True, exist_ok=True)
+        wanted = json.loads(json.dumps(fingerprint))
+        identity = self.folder / "fingerprint.json"
+        try:
+            found = json.loads(identity.read_text())
+        except (OSError, ValueError):
+            found = None
+        if found != {"fingerprint": wanted} and any(self.folder.iterdir()):
+            say(f"{self.folder}: checkpoints of other data, parameters or code are discarded")
+            shutil.rmtree(self.folder)
+            self.folder.mkdir()
+        with atomic_path(identity) as path:
+            path.write_text(json.dumps({"fingerprint": wanted}))
+
+    def latest(self):
+        """Path of the newest complete checkpoint, or None. Half-written ones are removed with a message."""
+        for half in self.folder.glob(".tmp-*"):
+            say(f"{half}: half-written checkpoint skipped")
+            shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()
+        for folder in reversed(self._all()):
+            try:
+                sizes = json.loads((folder / "complete.json").read_text())
+                if all((folder / name).stat().st_size == size for name, size in sizes.items()):
+                    say(f"continuing from {folder}")
+                    return folder
+            except (OSError, ValueError):
+                pass
+            say(f"{folder}: incomplete checkpoint skipped")
+            shutil.rmtree(folder)
+        return None
+
+    def _all(self):
+        return sorted(self.folder.glob("step-*"))
+
+    @contextmanager
+    def writing(self, step, accelerator):
+        """Yield a folder to write in; put it in place once all processes are done."""
+        place = self.folder / f"step-{step:09d}"
+        half = place.with_name(f".tmp-{place.name}")
+        half.mkdir(parents=True, exist_ok=True)
+        yield half
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            sizes = {file.name: file.stat().st_size for file in half.iterdir()}
+            (half / "complete.json").write_text(json.dumps(sizes))
+            if place.exists():
+                shutil.rmtree(place)
+            os.replace(half, place)
+            for old in self._all()[: -self.keep]:
+                shutil.rmtree(old, ignore_errors=True)
+        accelerator.wait_for_everyone()
+
+
+def beside(folder):
+    """Where the checkpoints of a training that makes `folder` live: a hidden sibling, so no declared output."""
+    folder = Path(folder)
+    return folder.with_name(f".{folder.name}.checkpoints")
+
+
+def discard(folder):
+    """Remove checkpoints that are no longer needed."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def say(message):
+    """One line on stderr."""
+    print(f"seqlm: {message}", file=sys.stderr, flush=True)

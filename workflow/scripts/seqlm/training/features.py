@@ -1,0 +1,158 @@
+"""Features of a frozen backbone: computed once, kept in a memory-mapped file, and read batch by batch.
+
+While only the head is trained, the backbone gives the same features in every
+epoch. Running it once and training the head on what it gave is several times
+faster. The file is written in chunks and a killed job continues where it was;
+jobs that need the same features (other folds, other seeds) share one file.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+
+from seqlm.common.costs import CostLog
+from seqlm.common.errors import InputError
+from seqlm.common.files import atomic_path
+from seqlm.training import autocast
+
+CHUNK = 512
+
+
+class FeatureStore:
+    """Rows of a file of features.
+
+    Parameters
+    ----------
+    array : (n, ...) float32 array, or uint16 array that holds bfloat16 bits
+    index : int array, optional
+        Rows this store consists of; all by default.
+    """
+
+    def __init__(self, array, index=None):
+        self.array = array
+        self.index = np.arange(len(array)) if index is None else np.asarray(index)
+
+    def __len__(self):
+        return len(self.index)
+
+    def rows(self, index):
+        """Tensor (len(index), ...), float32 or bfloat16."""
+        rows = torch.from_numpy(self.array[self.index[index]])
+        return rows.view(torch.bfloat16) if rows.dtype == torch.uint16 else rows
+
+    def subset(self, index):
+        """A store of some of these rows."""
+        return FeatureStore(self.array, self.index[index])
+
+
+def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_size=64):
+    """What a frozen backbone gives for `X`, from the cache where it has been computed before.
+
+    Parameters
+    ----------
+    model : BackboneModel
+        Its ``features`` are computed; both strands when its context says so, pooled when its head is.
+    X : integer tensor (n, T)
+        Token ids.
+    folder : path
+        Cache folder, holds one set of features; another one's are deleted.
+    precision : {"fp32", "bf16"}
+        Arithmetic, and type in which features are kept.
+    device : torch.device or str
+    batch_size : int
+
+    Returns
+    -------
+    store : FeatureStore
+    cost : dict
+        What computing them cost (stage "features"), whichever job did it.
+
+    Raises
+    ------
+    InputError
+        The disk has not enough room.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = _fingerprint(model, X, precision)
+    data, about = folder / f"{identity}.bin", folder / f"{identity}.json"
+    with FileLock(folder / "lock"):
+        for old in folder.glob("*.bin"):
+            if old.stem != identity:
+                old.unlink()
+                old.with_suffix(".json").unlink(missing_ok=True)
+        known = json.loads(about.read_text()) if about.exists() and data.exists() else None
+        if known is None or known["done"] < len(X):
+            known = _compute(model, X, data, about, known, precision, torch.device(device), batch_size)
+    dtype = np.dtype(known["dtype"])
+    return FeatureStore(np.memmap(data, dtype, "r", shape=tuple(known["shape"]))), known["cost"]
+
+
+def _compute(model, X, data, about, known, precision, device, batch_size):
+    """Write the features chunk by chunk; `known` says how far an earlier job came."""
+    pooled = model.config.head == "pooled"
+    training, origin = model.training, next(model.parameters()).device
+    model.to(device).eval()
+    dtype = np.dtype(np.uint16 if precision == "bf16" else np.float32)
+    with torch.no_grad(), autocast(device, precision):
+        width = model.features(X[:1].to(device), pooled=pooled).shape[1:]
+    shape = (len(X), *width)
+    done = known["done"] if known else 0
+    _check_room(data.parent, (len(X) - done) * int(np.prod(width)) * dtype.itemsize)
+    file = np.memmap(data, dtype, "r+" if known else "w+", shape=shape)
+    cost = CostLog(
+        "features",
+        device=device,
+        precision=precision,
+        parameters=sum(p.numel() for p in model.backbone.parameters()),
+        trainable_parameters=0,
+        previous=known and known["cost"],
+    )
+    bar = tqdm(total=len(X), initial=done, desc="features", unit="seq", mininterval=0.5 if sys.stderr.isatty() else 10)
+    with cost, bar, torch.no_grad():
+        while done < len(X):
+            end = min(done + CHUNK, len(X))
+            for start in range(done, end, batch_size):
+                part = X[start : min(start + batch_size, end)]
+                with autocast(device, precision):
+                    features = model.features(part.to(device), pooled=pooled)
+                if precision == "bf16":
+                    features = features.to(torch.bfloat16).view(torch.uint16)
+                file[start : start + len(part)] = features.cpu().numpy()
+                cost.add(samples=len(part), tokens=part.numel())
+                bar.update(len(part))
+            file.flush()
+            done = end
+            known = {"shape": shape, "dtype": dtype.name, "done": done, "cost": cost.totals()}
+            with atomic_path(about) as path:
+                path.write_text(json.dumps(known))
+    model.to(origin).train(training)
+    return known
+
+
+def _fingerprint(model, X, precision):
+    """Digest of everything the features depend on."""
+    digest = hashlib.sha256()
+    config = model.config
+    digest.update(json.dumps([config.backbone_config, config.context, config.head, config.pooling, precision]).encode())
+    for name, tensor in sorted(model.backbone.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(str(tuple(X.shape)).encode() + X.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _check_room(folder, needed):
+    free = shutil.disk_usage(folder).free
+    if needed > 0.95 * free:
+        raise InputError(
+            folder,
+            f"features need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            "free some space, or set training: {cache: false} to run the backbone in every epoch",
+        )

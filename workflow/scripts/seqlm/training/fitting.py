@@ -1,0 +1,372 @@
+"""From a dataset's fold and a study's model entry to a trained bundle."""
+
+import hashlib
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+
+from seqlm.common.costs import CostLog
+from seqlm.common.errors import InputError
+from seqlm.common.files import atomic_path
+from seqlm.common.runtime import pick_device, pick_precision, seed_everything
+from seqlm.datasets import load_dataset
+from seqlm.datasets.augmentation import shifted_copies
+from seqlm.datasets.scaling import fit_scaling, scale_labels
+from seqlm.evaluation.validation import write_validation
+from seqlm.inference.prediction import predict_targets
+from seqlm.models.bundle import save_bundle
+from seqlm.models.solved.probe import fit_head
+from seqlm.tokenization.atomic import as_read
+from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
+from seqlm.training.features import cached_features
+from seqlm.training.objectives import OBJECTIVES
+
+# Trained by gradient descent: a class whose config takes the options of the model entry.
+NETWORKS = {
+    "cnn": "seqlm.models.networks.cnn:CNN",
+    "codon": "seqlm.models.networks.codon:CodonCNN",
+    "saluki": "seqlm.models.networks.saluki:Saluki",
+}
+# Solved directly: a function of sequences and labels that returns the model.
+SOLVED = {"kmer": "seqlm.models.solved.kmer:fit_kmer", "linear": "seqlm.models.solved.linear:fit_linear"}
+OF_HEADS = ("head", "train", "context", "pooling")  # have defaults in the schema, and mean nothing to other models
+NO_CHARACTER = ord("N")
+
+
+def fit_dataset_model(
+    dataset,
+    fold,
+    model,
+    training,
+    seed,
+    output,
+    *,
+    backbone=None,
+    names=("dataset", "model"),
+    precision="auto",
+    device="auto",
+    checkpoints=None,
+    cache=None,
+    code="",
+):
+    """Train one model of a study on one fold with one seed, and write it as a bundle with history and costs.
+
+    Parameters
+    ----------
+    dataset : path or Dataset
+    fold : int
+    model : dict
+        Model entry of a study: ``network``, or ``head``, ``train``, ``context``, ``pooling`` for a backbone.
+    training : dict
+        Training settings of a study: fields of `FitSettings`, and copies, max_shift, cache, label_scaling, tensorboard.
+    seed : int
+    output : path
+        Existing folder that receives the bundle, history.tsv and cost.json.
+    backbone : path, optional
+        Bundle of the backbone.
+    names : (str, str)
+        Names of dataset and model, for the model card.
+    precision, device : str
+    checkpoints : path, optional
+    cache : path, optional
+        Folder for features of frozen backbones; None runs the backbone in every epoch.
+    code : str
+        Digest of the code, part of the checkpoints' fingerprint.
+
+    Returns
+    -------
+    model : SequenceModel
+    history : DataFrame
+    """
+    data = load_dataset(dataset) if isinstance(dataset, (str, Path)) else dataset
+    examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
+    device, output = pick_device(device), Path(output)
+    precision = pick_precision(precision, device)
+    seed_everything(seed)
+    card = {
+        "title": f"{names[1]} on {names[0]}, fold {fold}, seed {seed}",
+        "Data": {"dataset": names[0], "fold": fold, **examples.counts()},
+        "Training": {**model, **training, "seed": seed},
+    }
+    if model.get("network") in SOLVED or model.get("head") == "linear":
+        network, history = _solve(model, examples, seed, output, backbone)
+    else:
+        network = _build(model, examples, backbone)
+        known = {k: v for k, v in training.items() if k in FitSettings.__dataclass_fields__ and k != "tensorboard"}
+        log = str(output / "tensorboard") if training.get("tensorboard") else None
+        settings = FitSettings(**known, seed=seed, precision=precision, device=str(device), tensorboard=log)
+        cache = cache if backbone and training.get("cache", True) and not _trains_backbone(network) else None
+        train, validation, features = _inputs(network, examples, training, cache, precision, device)
+        fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
+        fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}
+        result = fit(
+            network,
+            train,
+            validation,
+            settings=settings,
+            output=output,
+            checkpoints=checkpoints,
+            fingerprint=fingerprint,
+        )
+        history = result.history
+        if features:
+            with atomic_path(output / "cost.json") as path:
+                path.write_text(json.dumps([features, result.cost], indent=1) + "\n")
+        if backbone:
+            from seqlm.models.language.tuning import finish
+
+            network = finish(network)
+        card["Training"] |= {"best epoch": result.best_epoch}
+    last = history[history["part"] == "validation"]
+    best = card["Training"].get("best epoch", 0)
+    card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
+    save_bundle(network, output, card=card)
+    if examples.target != "track":
+        _predict_validation(network, examples, output, device)
+    return network, history
+
+
+def _predict_validation(network, examples, output, device):
+    """Predictions on the validation part, by which those on new sequences are judged."""
+    own = examples.table.iloc[examples.validation]
+    predictions = predict_targets(network, as_read(network, own["sequence"]), device=device)
+    write_validation(output, own["id"], own["target"], predictions)
+
+
+class Examples:
+    """Training and validation examples of one fold, with targets as numbers.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Every example that any fold trains or validates on; training and validation are rows of it.
+    y : list of arrays, or array
+        Tracks, scaled scalars, or class numbers, one per row.
+    train, validation : int arrays
+        Rows of this fold.
+    copied : int array
+        Rows that some fold trains on.
+    """
+
+    def __init__(self, data, fold, scaling, class_weights=None):
+        self.data, self.fold = data, fold
+        self.target, self.classes = data.target, data.classes
+        if "target" not in data.examples:
+            raise InputError("dataset", "has no labels", "give labels to train on")
+        if data.folds is None or fold not in set(data.folds["fold"]):
+            raise InputError("folds.tsv", f"has no fold {fold}", "split the dataset again")
+        parts = {
+            part: set(data.folds.loc[(data.folds["fold"] == fold) & (data.folds["part"] == part), "id"])
+            for part in ("train", "validation")
+        }
+        used = set(data.folds.loc[data.folds["part"] != "test", "id"])
+        trained = set(data.folds.loc[data.folds["part"] == "train", "id"])
+        self.table = data.examples[data.examples["id"].isin(used)].reset_index(drop=True)
+        ids, labelled = self.table["id"], np.ones(len(self.table), dtype=bool)
+        if self.target == "scalar":
+            labelled = self.table["target"].notna().to_numpy()
+        self.train = np.flatnonzero(ids.isin(parts["train"]) & labelled)
+        self.validation = np.flatnonzero(ids.isin(parts["validation"]) & labelled)
+        self.copied = np.flatnonzero(ids.isin(trained))
+        for part in ("train", "validation"):
+            if not len(getattr(self, part)):
+                raise InputError(f"fold {fold}", f"its {part} part has no labelled example", "change the folds")
+        self.scaling = None
+        labels = self.table["target"]
+        if self.target == "scalar":
+            self.scaling = fit_scaling(labels.iloc[self.train], scaling)
+            self.y = scale_labels(labels, self.scaling).astype(np.float32)
+            self._drop_unscalable()
+        elif self.target == "class":
+            self.y = labels.map({name: i for i, name in enumerate(self.classes)}).to_numpy(np.int64)
+        else:
+            self.y = [np.asarray(track, np.float32) for track in labels]
+        weight = self.table["weight"].fillna(1.0).to_numpy(np.float32)
+        if class_weights and self.target == "class":
+            weight = weight * self._class_weights(class_weights)[self.y]
+        self.weight = None if (weight == 1).all() else weight
+
+    def _class_weights(self, wanted):
+        """Weight of each class in the loss, float32 (classes,)."""
+        if wanted == "balanced":
+            count = np.bincount(self.y[self.train], minlength=len(self.classes))
+            return (len(self.train) / (len(self.classes) * np.maximum(count, 1))).astype(np.float32)
+        unknown = [name for name in wanted if name not in self.classes]
+        if unknown:
+            known = ", ".join(self.classes)
+            raise InputError("class_weights", f"there is no class {unknown[0]!r}", f"the classes are {known}")
+        return np.array([wanted.get(name, 1.0) for name in self.classes], np.float32)
+
+    def _drop_unscalable(self):
+        """Validation labels that a logarithm cannot take are left out; training labels have been checked."""
+        self.validation = self.validation[np.isfinite(self.y[self.validation])]
+        if not len(self.validation):
+            raise InputError(f"fold {self.fold}", "no validation label can be scaled", "use label_scaling: standard")
+
+    @property
+    def sequences(self):
+        return self.table["sequence"]
+
+    def common(self):
+        """Fields that the config of every model for this target has."""
+        return {
+            "target": self.target,
+            "n_outputs": len(self.classes) if self.target == "class" else 1,
+            "classes": self.classes,
+            "label_scaling": self.scaling,
+        }
+
+    def counts(self):
+        return {"training examples": len(self.train), "validation examples": len(self.validation)}
+
+    def digest(self):
+        """Identity of sequences, labels and parts."""
+        digest = hashlib.sha256("\n".join(self.sequences).encode())
+        for array in (*(self.y if self.target == "track" else [self.y]), self.train, self.validation):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        if self.weight is not None:
+            digest.update(self.weight.tobytes())
+        return digest.hexdigest()
+
+
+def _named(place):
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _build(model, examples, backbone):
+    """The untrained network of a model entry."""
+    if backbone:
+        return _on_backbone(model, examples, backbone)
+    name = model.get("network")
+    if name not in NETWORKS:
+        raise InputError("model", f"network {name} is unknown", f"use one of {', '.join([*NETWORKS, *SOLVED])}")
+    network = _named(NETWORKS[name])
+    fields = inspect.signature(network.config_class.__init__).parameters
+    options = {key: value for key, value in model.items() if key in fields}
+    if "layout" in fields:
+        options.setdefault("layout", _layout(examples, model.get("samplesize")))
+    return network(network.config_class(**options, **examples.common()))
+
+
+def _layout(examples, samplesize=None):
+    """How the text of atomic tokens becomes channels, from (a sample of) the training sequences themselves."""
+    from seqlm.tokenization.atomic import MRNA_TOKENS, AtomicLayout, learn_layout
+
+    sequences = examples.sequences.iloc[examples.train]
+    if not sequences.str.contains(" ", regex=False).any():
+        return AtomicLayout("bases").to_dict()
+    specifiers = "#" if sequences.str.contains("#", regex=False).any() else None
+    layout = learn_layout(sequences, samplesize, specifier_separator=specifiers)
+    if set(layout.tokens) <= set(MRNA_TOKENS) and not specifiers:
+        return AtomicLayout("mrna", separator=" ").to_dict()
+    return layout.to_dict()
+
+
+def _on_backbone(model, examples, folder):
+    """A head on a pretrained encoder."""
+    from seqlm.models.language.hub import load_any
+    from seqlm.models.language.tuning import tuned
+
+    encoder = load_any(folder)
+    head = model.get("head") or ("conv" if examples.target == "track" else "pooled")
+    options = {key: model[key] for key in ("context", "pooling", "hidden", "kernel", "dropout") if key in model}
+    return tuned(encoder, encoder.tokenizer, model.get("train", "head"), head=head, **options, **examples.common())
+
+
+def _trains_backbone(network):
+    return any(parameter.requires_grad for parameter in network.backbone.parameters())
+
+
+def _backbone_digest(folder):
+    if not folder:
+        return None
+    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+
+
+def _inputs(network, examples, training, cache, precision, device):
+    """Training and validation data of a network; and the cost of features, where they were cached."""
+    sequences, y = examples.sequences.tolist(), examples.y
+    origin = np.arange(len(sequences))
+    if examples.target == "track":
+        sequences, y, origin = _with_copies(examples, training)
+    X = network.encode(as_read(network, sequences))
+    if examples.target == "track" and X.shape[1] != y.shape[1]:
+        raise InputError(
+            "tokenizer",
+            f"gives {X.shape[1]} tokens for {y.shape[1]} bases, a track needs one per base",
+            "use a character tokenizer",
+        )
+    rows, features = X.__getitem__, None
+    if cache:
+        store, features = cached_features(network, X, cache, precision=precision, device=device)
+        rows = store.subset
+    train, validation = np.flatnonzero(np.isin(origin, examples.train)), examples.validation
+    weight = None if examples.weight is None else examples.weight[origin]
+    parts = [ArrayData(rows(part), y[part], None if weight is None else weight[part]) for part in (train, validation)]
+    return *parts, features
+
+
+def _with_copies(examples, training):
+    """Sequences and tracks of all examples, then those of shifted copies, and the row each comes from.
+
+    Every fold and seed sees the same copies: so they can share features, and models differ in nothing else.
+    """
+    lengths = examples.sequences.str.len()
+    text = np.full((len(lengths), lengths.max()), NO_CHARACTER, np.uint8)
+    tracks = np.full(text.shape, np.nan, np.float32)
+    for i, (sequence, track) in enumerate(zip(examples.sequences, examples.y, strict=True)):
+        text[i, : len(sequence)] = np.frombuffer(sequence.encode("latin-1"), np.uint8)
+        tracks[i, : len(track)] = track
+    rows = examples.copied
+    copies, copied_tracks, origin = shifted_copies(
+        text[rows],
+        tracks[rows],
+        copies=training.get("copies", 1),
+        max_shift=training.get("max_shift", 10),
+        fill=NO_CHARACTER,
+    )
+    text = np.concatenate([text, copies[len(rows) :]])
+    tracks = np.concatenate([tracks, copied_tracks[len(rows) :]])
+    origin = np.concatenate([np.arange(len(lengths)), rows[origin[len(rows) :]]])
+    return [row.tobytes().decode("latin-1") for row in text], tracks, origin
+
+
+def _solve(model, examples, seed, output, backbone):
+    """A model that is solved for rather than trained step by step: a baseline, or a linear probe of a backbone."""
+    if examples.target == "track":
+        name = model.get("network", "linear")
+        raise InputError("model", f"network {name} predicts no value per base", "use network: cnn, or a backbone")
+    table, train = examples.table, examples.train
+    groups = table["group"].iloc[train]
+    with CostLog("fit") as cost:
+        data = {
+            "sequences": examples.sequences.iloc[train].tolist(),
+            "y": examples.y[train],
+            "groups": None if groups.isna().any() else groups.tolist(),
+            "weight": None if examples.weight is None else examples.weight[train],
+            "seed": seed,
+        }
+        if backbone:
+            network = _on_backbone(model, examples, backbone)
+            fit_head(network, **(data | {"sequences": as_read(network, data["sequences"])}))
+        else:
+            common = {key: value for key, value in examples.common().items() if key != "n_outputs"}
+            options = {key: value for key, value in model.items() if key not in ("network", *OF_HEADS)}
+            if model["network"] == "kmer":
+                data["sequences"] = as_read(None, data["sequences"])
+            network = _named(SOLVED[model["network"]])(**data, **common, **options)
+        cost.add(samples=len(train))
+    cost.parameters = cost.trainable_parameters = sum(p.numel() for p in network.parameters())
+    cost.write(output)
+    rows = []
+    for part in ("train", "validation"):
+        chosen = getattr(examples, part)
+        X = network.encode(as_read(network, examples.sequences.iloc[chosen]))
+        weight = None if examples.weight is None else examples.weight[chosen]
+        found = evaluate(network, ArrayData(X, examples.y[chosen], weight), OBJECTIVES[examples.target]())
+        rows += [[0, 0, part, metric, value] for metric, value in found.items()]
+    return network, write_history(rows, output)
