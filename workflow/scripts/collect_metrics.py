@@ -10,6 +10,7 @@ from pathlib import Path
 from seqlm.common import tables
 from seqlm.common.errors import one_line_errors
 from seqlm.evaluation.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+from seqlm.report import collecting
 from seqlm.report.class_tables import class_tables
 from seqlm.report.figure_arrays import loo_examples
 
@@ -20,14 +21,14 @@ def main(snakemake):
     inside = {name: [f for folder in folders for f in sorted(folder.glob(name))] for name in
               ("history.tsv", "*cost.json", "bits_per_base.json")}  # fmt: skip
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
-        tables.write_table(tables.collect_metrics(given.metrics, params.grid, params.targets), out.metrics)
-        tables.write_table(tables.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
-        tables.write_table(tables.collect_history(inside["history.tsv"]), out.history)
-        tables.write_table(tables.collect_language(inside["bits_per_base.json"]), out.language)
+        tables.write_table(collecting.collect_metrics(given.metrics, params.grid, params.targets), out.metrics)
+        tables.write_table(collecting.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
+        tables.write_table(collecting.collect_history(inside["history.tsv"]), out.history)
+        tables.write_table(collecting.collect_language(inside["bits_per_base.json"]), out.language)
         tables.write_table(tables.join_tables(given.intervals, ["dataset", *INTERVAL_COLUMNS]), out.intervals)
         tables.write_table(tables.join_tables(given.comparisons, ["dataset", *PAIR_COLUMNS]), out.comparisons)
-        tables.write_table(tables.collect_data(given.examples), out.data)
-        tables.write_table(tables.collect_loo(given.get("loo", [])), out.loo)
+        tables.write_table(collecting.collect_data(given.examples), out.data)
+        tables.write_table(collecting.collect_loo(given.get("loo", [])), out.loo)
         arrays = {Path(path).parent.name: tables.read_arrays(path) for path in given.get("arrays", [])}
         for table, path in zip(class_tables(arrays), (out.classes, out.confusion), strict=True):
             tables.write_table(table, path)

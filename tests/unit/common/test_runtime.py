@@ -15,7 +15,8 @@ import pytest
 import torch
 import yaml
 
-from seqlm.common import runtime
+from seqlm.common import gpu_slot, runtime
+from seqlm.common.costs import CostLog
 from seqlm.common.errors import InputError
 
 
@@ -51,7 +52,7 @@ def test_threads_are_fixed(monkeypatch):
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         monkeypatch.setenv(name, "9")
     runtime.set_threads(1)
-    assert torch.get_num_threads() == 1 and runtime.os.environ["OMP_NUM_THREADS"] == "1"
+    assert torch.get_num_threads() == 1 and os.environ["OMP_NUM_THREADS"] == "1"
     torch.set_num_threads(before)
     with pytest.raises(InputError):
         runtime.set_threads(0)
@@ -60,12 +61,12 @@ def test_threads_are_fixed(monkeypatch):
 def test_a_gpu_is_held_by_one_job_at_a_time(monkeypatch, tmp_path):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    with runtime.gpu_slot(1, tmp_path) as first:
-        assert first == ["2"] and runtime.os.environ["CUDA_VISIBLE_DEVICES"] == "2"
+    with gpu_slot.gpu_slot(1, tmp_path) as first:
+        assert first == ["2"] and os.environ["CUDA_VISIBLE_DEVICES"] == "2"
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")  # what another job on this machine would see
-        with runtime.gpu_slot(1, tmp_path) as second:
+        with gpu_slot.gpu_slot(1, tmp_path) as second:
             assert second == ["5"]
-    assert runtime.os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
 
 
 def test_every_rule_that_is_given_a_gpu_holds_it(root):
@@ -84,8 +85,8 @@ def test_every_rule_that_is_given_a_gpu_holds_it(root):
 
 def test_a_network_job_has_its_gpu_and_its_threads(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(runtime, "_gpu_ids", lambda: ["0", "1"])
-    monkeypatch.setattr(runtime.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(gpu_slot, "_gpu_ids", lambda: ["0", "1"])
+    monkeypatch.setattr(gpu_slot.tempfile, "gettempdir", lambda: str(tmp_path))
     with runtime.network_job(SimpleNamespace(torch_threads=1, gpu=1)):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "0" and torch.get_num_threads() == 1
     with runtime.network_job(SimpleNamespace(torch_threads=1)):
@@ -98,13 +99,13 @@ def test_a_network_job_has_its_gpu_and_its_threads(monkeypatch, tmp_path):
 def test_a_job_waits_for_its_gpu(monkeypatch, tmp_path):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr(runtime.random, "random", lambda: -0.95)
-    holder = runtime.gpu_slot(1, tmp_path)
+    monkeypatch.setattr(gpu_slot.random, "random", lambda: -0.95)
+    holder = gpu_slot.gpu_slot(1, tmp_path)
     holder.__enter__()
     got = []
 
     def wait():
-        with runtime.gpu_slot(1, tmp_path) as mine:
+        with gpu_slot.gpu_slot(1, tmp_path) as mine:
             got.append((mine, time.time()))
 
     thread = threading.Thread(target=wait)
@@ -120,20 +121,20 @@ def test_a_job_waits_for_its_gpu(monkeypatch, tmp_path):
 def test_a_schedulers_choice_is_kept_and_too_few_gpus_are_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setenv("SLURM_JOB_ID", "1")
-    with runtime.gpu_slot(1, tmp_path) as devices:
+    with gpu_slot.gpu_slot(1, tmp_path) as devices:
         assert devices == ["3"] and not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="2 GPU"), runtime.gpu_slot(2, tmp_path):
+    with pytest.raises(InputError, match="2 GPU"), gpu_slot.gpu_slot(2, tmp_path):
         pass
-    with runtime.gpu_slot(0, tmp_path) as none:
+    with gpu_slot.gpu_slot(0, tmp_path) as none:
         assert none == []
 
 
 def test_costs_of_a_continued_job_add_up(tmp_path):
-    with runtime.CostLog("fit", parameters=10) as cost:
+    with CostLog("fit", parameters=10) as cost:
         cost.add(samples=64, tokens=640)
         time.sleep(0.05)
     first = cost.totals()
-    with runtime.CostLog("fit", previous=first) as cost:
+    with CostLog("fit", previous=first) as cost:
         cost.add(samples=36)
         time.sleep(0.05)
     cost.write(tmp_path)
@@ -146,22 +147,22 @@ def test_costs_of_a_continued_job_add_up(tmp_path):
 
 PEAKS = """
 import numpy as np
-from seqlm import runtime
+from seqlm.common.costs import CostLog
 big = np.ones(60_000_000 // 8)
 del big
-with runtime.CostLog("fit") as small:
+with CostLog("fit") as small:
     pass
-with runtime.CostLog("fit") as large:
+with CostLog("fit") as large:
     big = np.ones(200_000_000 // 8)
     assert big[-1] == 1
 print(large.totals()["peak_memory_bytes"] - small.totals()["peak_memory_bytes"])
 """
 
 
-@pytest.mark.skipif(not runtime.Path("/proc/self/clear_refs").exists(), reason="needs Linux's own counter")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's own counter")
 def test_peak_memory_is_that_of_the_stage_alone():
     """In a process of its own: memory that other tests have freed would be used again and not count."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(runtime.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(runtime.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) > 150e6

@@ -223,7 +223,7 @@ torch.save(dict(weights=t.weights(model), history=result.history.values.tolist()
 def job(tmp_path, folder, name, slow=False, fingerprint="a"):
     out = str(tmp_path / f"{name}.pt")
     here = Path(__file__).parent
-    path = [str(here), str(here.parents[1] / "workflow" / "scripts")]
+    path = [str(here), str(here.parents[2] / "workflow" / "scripts")]
     code = JOB.format(path=path, folder=str(folder), out=out, slow=slow, fingerprint=fingerprint)
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 from seqlm.common import tables
 from seqlm.common.errors import InputError
 from seqlm.evaluation.calibration import fit_temperature, rescale
+from seqlm.report import collecting
 from seqlm.report.class_tables import class_tables
 from seqlm.report.figure_arrays import loo_examples, prediction_arrays
 from seqlm.study import model_kinds
@@ -50,7 +51,7 @@ def test_a_file_from_elsewhere_is_refused():
 
 
 def test_metrics_hold_the_full_grid(tmp_path):
-    table = tables.collect_metrics(metric_files(tmp_path), GRID, {"tf": "track"})
+    table = collecting.collect_metrics(metric_files(tmp_path), GRID, {"tf": "track"})
     assert list(table) == ["dataset", "model", "fold", "seed", "part", "metric", "value"]
     assert len(table) == 4 * 2 * 5
     assert not table.duplicated(["dataset", "model", "fold", "seed", "part", "metric"]).any()
@@ -62,13 +63,13 @@ def test_metrics_hold_the_full_grid(tmp_path):
 def test_a_hole_a_stranger_a_double_and_a_missing_metric_are_named(tmp_path):
     paths = metric_files(tmp_path)
     with pytest.raises(InputError, match="no test metrics of tf gpt fold 0 seed 2"):
-        tables.collect_metrics(paths[:-1], GRID)
+        collecting.collect_metrics(paths[:-1], GRID)
     with pytest.raises(InputError, match="tf gpt fold 0 seed 2 is not part of the study"):
-        tables.collect_metrics(paths, GRID[:-1])
+        collecting.collect_metrics(paths, GRID[:-1])
     with pytest.raises(InputError, match="two rows for dataset tf, model cnn, fold 0, seed 1"):
-        tables.collect_metrics([paths[0], *paths], GRID)
+        collecting.collect_metrics([paths[0], *paths], GRID)
     with pytest.raises(InputError, match="lacks accuracy, auroc"):
-        tables.collect_metrics(paths, GRID, {"tf": "class"})
+        collecting.collect_metrics(paths, GRID, {"tf": "class"})
 
 
 def test_costs_have_units_and_devices(tmp_path):
@@ -77,36 +78,36 @@ def test_costs_have_units_and_devices(tmp_path):
         made_up.write_json(tmp_path / "models/tf/cnn/fold0/seed1/cost.json", [cost, {**cost, "stage": "features"}]),
         made_up.write_json(tmp_path / "backbones/gpt/cost.json", {**cost, "stage": "pretrain"}),
     ]
-    table = tables.collect_costs(paths)
+    table = collecting.collect_costs(paths)
     assert list(table) == ["dataset", "model", "fold", "seed", "stage", "quantity", "value", "unit", "device"]
     assert len(table) == 6  # words and truth values are no quantities
     assert table.groupby("quantity")["unit"].first().to_dict() == {"samples": "samples", "seconds": "s"}
     assert table.loc[table["dataset"] == "pretraining", "fold"].isna().all()
     with pytest.raises(InputError, match="two rows"):
-        tables.collect_costs([paths[0], paths[0]])
+        collecting.collect_costs([paths[0], paths[0]])
     with pytest.raises(InputError, match="names no stage"):
-        tables.collect_costs([made_up.write_json(tmp_path / "backbones/x/cost.json", {"seconds": 1})])
+        collecting.collect_costs([made_up.write_json(tmp_path / "backbones/x/cost.json", {"seconds": 1})])
 
 
 def test_history_and_language_are_labelled_by_place(tmp_path):
     path = tmp_path / "models/tf/cnn/fold0/seed1/history.tsv"
     path.parent.mkdir(parents=True)
     path.write_text("epoch\tstep\tpart\tmetric\tvalue\n1\t30\ttrain\tloss\t0.5\n")
-    table = tables.collect_history([path])
+    table = collecting.collect_history([path])
     assert table.iloc[0].to_list() == ["tf", "cnn", 0, 1, 1, 30, "train", "loss", 0.5]
     bits = made_up.write_json(
         tmp_path / "backbones/gpt/bits_per_base.json", {"bits_per_base": 1.9, "markov": {"order": 5}}
     )
-    assert tables.collect_language([bits]).to_numpy().tolist() == [
+    assert collecting.collect_language([bits]).to_numpy().tolist() == [
         ["gpt", "bits_per_base", 1.9], ["gpt", "markov_order", 5.0]
     ]  # fmt: skip
 
 
 def test_empty_studies_give_empty_tables_with_columns(tmp_path):
-    assert list(tables.collect_loo([])) == ["dataset", "model", "measure", "value"]
-    assert list(tables.collect_language([])) == ["backbone", "measure", "value"]
-    assert list(tables.collect_data([])) == ["dataset", "fold", "part", "measure", "value"]
-    for name, table in {"loo": tables.collect_loo([]), "costs": tables.collect_costs([])}.items():
+    assert list(collecting.collect_loo([])) == ["dataset", "model", "measure", "value"]
+    assert list(collecting.collect_language([])) == ["backbone", "measure", "value"]
+    assert list(collecting.collect_data([])) == ["dataset", "fold", "part", "measure", "value"]
+    for name, table in {"loo": collecting.collect_loo([]), "costs": collecting.collect_costs([])}.items():
         tables.write_table(table, tmp_path / f"{name}.tsv")
         assert list(tables.read_table(tmp_path / f"{name}.tsv", empty=True)) == list(table)
 
@@ -127,7 +128,7 @@ def test_damaged_tables_and_json_are_one_line(tmp_path):
 
 
 def test_costs_of_a_model_include_its_backbones_pretraining_once():
-    totals = tables.cost_totals(made_up.cost_table(), model_kinds(made_up.CONFIG)).set_index("model")
+    totals = collecting.cost_totals(made_up.cost_table(), model_kinds(made_up.CONFIG)).set_index("model")
     assert totals.loc["cnn", ["pretrain", "features", "fit", "total"]].to_list() == [0, 0, 41.5, 41.5]
     assert totals.loc["gpt-full", ["pretrain", "features", "fit", "total"]].to_list() == [95, 9, 13.5, 117.5]
     assert totals.loc["gpt-random", "pretrain"] == 0
@@ -140,7 +141,7 @@ def test_leaks_between_training_and_test_are_counted():
         "group": ["g", "h", None, "g"],
     })  # fmt: skip
     folds = pd.DataFrame({"id": list("abcd"), "fold": 0, "part": ["train", "train", "test", "test"]})
-    counts = tables.count_parts(examples, folds).set_index(["part", "measure"])["value"]
+    counts = collecting.count_parts(examples, folds).set_index(["part", "measure"])["value"]
     assert counts["train"].to_dict() == {"examples": 2, "labelled": 1, "groups": 2, "letters": 8}
     assert counts["test"].to_dict() == {
         "examples": 2, "labelled": 2, "groups": 2, "letters": 7, "shared_groups": 1, "shared_sequences": 1,
@@ -155,7 +156,7 @@ def test_loo_precision_is_sklearns_on_real_bases_only(tmp_path):
     arrays["scores"][0, :50] = -99
     arrays["known"][0, :50] = False
     np.savez(path, **arrays)
-    found = tables.collect_loo([path]).set_index("measure")["value"]
+    found = collecting.collect_loo([path]).set_index("measure")["value"]
     real = arrays["codes"] < 4
     known, scores = arrays["known"][real], arrays["scores"][real]
     assert found["ap_negative"] == pytest.approx(average_precision_score(known, -scores))
