@@ -11,7 +11,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from seqlm.common.errors import one_line_errors
 from seqlm.common.provenance import code_digest
-from seqlm.study.study import Study, load_schema
+from seqlm.study import Study, load_schema, model_kinds
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
