@@ -8,6 +8,10 @@ from pathlib import Path
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
+
+from seqlm.study import load_schema
+
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -90,7 +94,7 @@ def readme(schema):
 
 
 def main():
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = load_schema(SCHEMA)
     missing = list(undescribed(schema))
     if missing:
         sys.exit(f"{SCHEMA.name}: keys without a description: {', '.join(missing)}; describe them")

@@ -237,3 +237,13 @@ def test_files_and_genomes_are_sources_or_paths():
     assert (found.file_genome("new"), found.tracks) == ("hg38.fa", [])
     assert with_file(fasta="windows").file_input("new") == "results/mine/sources/windows.fa.gz"
     assert with_file(table="x.parquet").file_genome("new") is None
+
+
+def test_a_model_has_only_keys_of_its_kind():
+    with pytest.raises(InputError, match="models.cnn: the network cnn has no 'blocks'.*filters"):
+        study(models={"cnn": {"network": "cnn", "blocks": 4}})
+
+
+def test_a_networks_own_limits_hold():
+    with pytest.raises(InputError, match=r"models.cnn.filters: 0 is less than the minimum"):
+        study(models={"cnn": {"network": "cnn", "filters": 0}})

@@ -82,9 +82,9 @@ def test_solved_baselines(tmp_path, network, target):
 
 
 def test_options_of_the_kmer_baseline(tmp_path):
-    entry = {"network": "kmer", "train": "head", "pooling": "mean", "phases": 3, "kmers": [1, 2]}
+    entry = {"network": "kmer", "phases": 3, "kmers": [1, 2]}
     _, model, _ = run(tmp_path, dataset("class", n=80), entry, training={})
-    assert model.config.n_features == 3 * (4 + 16) and not hasattr(model.config, "pooling")
+    assert model.config.n_features == 3 * (4 + 16)
 
 
 def test_a_linear_probe(tmp_path, backbone):

@@ -16,7 +16,7 @@ from seqlm.common.errors import InputError
 from seqlm.evaluation.confidence import confidence
 from seqlm.inference.embedding import embed
 from seqlm.inference.prediction import predict
-from seqlm.models import MODELS, model_class
+from seqlm.models import model_class, model_types
 from seqlm.models.language.hub import load_any
 from seqlm.sequences import clean
 
@@ -106,7 +106,7 @@ class ClassificationPipeline(SequencePipeline):
 
 def register():
     """Announce our configs and tasks to transformers."""
-    for model_type in MODELS:
+    for model_type in model_types():
         AutoConfig.register(model_type, model_class(model_type).config_class, exist_ok=True)
     for task, pipeline in (
         ("sequence-embedding", EmbeddingPipeline), ("sequence-classification", ClassificationPipeline)

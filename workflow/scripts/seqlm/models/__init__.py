@@ -3,6 +3,6 @@
 How a model is trained is not known here. `seqlm.models.registry` lists the networks.
 """
 
-from seqlm.models.registry import MODELS, model_class
+from seqlm.models.registry import model_class, model_types
 
-__all__ = ["MODELS", "model_class"]
+__all__ = ["model_class", "model_types"]

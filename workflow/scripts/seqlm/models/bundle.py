@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 import seqlm
 from seqlm.common.errors import InputError
-from seqlm.models import MODELS, model_class
+from seqlm.models import model_class, model_types
 from seqlm.tokenization import load_tokenizer
 
 
@@ -70,7 +70,7 @@ def load_model(folder):
     config = _read_config(folder)
     cls = model_class(config.get("model_type"))
     if cls is None:
-        known = ", ".join(MODELS)
+        known = ", ".join(model_types())
         raise InputError(
             folder / "config.json", f"unknown model_type {config.get('model_type')!r}", f"known are {known}"
         )

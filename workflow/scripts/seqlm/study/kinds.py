@@ -1,14 +1,7 @@
 """What each model of a study is: a language model, its untrained control, or a network or baseline of its own."""
 
 from seqlm.evaluation.words import CONTROL, LANGUAGE
-
-NETWORKS = {
-    "cnn": "CNN",
-    "codon": "codon CNN",
-    "saluki": "Saluki network",
-    "kmer": "k-mer baseline",
-    "linear": "linear baseline",
-}
+from seqlm.models.registry import NETWORKS, network
 
 
 def model_kinds(config):
@@ -25,8 +18,8 @@ def model_kinds(config):
     for name, model in models.items():
         backbone = model.get("backbone")
         if backbone is None:
-            network = "ensemble" if "ensemble" in model else model.get("network", "model")
-            kind = NETWORKS.get(network, network)
+            own = model.get("network", "ensemble" if "ensemble" in model else "model")
+            kind = network(own).words if own in NETWORKS else own
         else:
             kind = CONTROL if backbones[backbone].get("steps") == 0 else LANGUAGE
         kinds[name] = {"kind": kind, "backbone": backbone, "twin": None}

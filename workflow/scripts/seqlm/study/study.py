@@ -14,8 +14,10 @@ import jsonschema
 import yaml
 
 from seqlm.common.errors import InputError, check_known
+from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import check_loo
+from seqlm.study.model_settings import check_model
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
 TOKENIZER_OPTIONS = {
@@ -40,8 +42,8 @@ def _fill_defaults(validator_class):
 
 
 def load_schema(path):
-    """Read the config schema (YAML)."""
-    return yaml.safe_load(Path(path).read_text())
+    """Read the config schema (YAML), with the networks that there are."""
+    return with_networks(yaml.safe_load(Path(path).read_text()))
 
 
 def check_config(config, schema, where="config"):
@@ -153,16 +155,8 @@ class Study(NewFiles):
                 check_known(config["datasets"], "dataset", where, backbone["without"])
             if not backbone["corpus"]:
                 raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
-        for name, model in config["models"].items():
-            where = f"config, models.{name}"
-            if sum(kind in model for kind in ("network", "backbone", "ensemble")) != 1:
-                mend = "give network: cnn, or backbone: <name>, or ensemble: [<models>]"
-                raise InputError(where, "a model has either a network or a backbone or is an ensemble", mend)
-            check_known(
-                [other for other in config["models"] if other != name], "model", where, *model.get("ensemble", [])
-            )
-            if "backbone" in model:
-                check_known(config["backbones"], "backbone", where, model["backbone"])
+        for name in config["models"]:
+            check_model(config, name)
         for name, run in config["runs"].items():
             check_known(config["datasets"], "dataset", "config, runs", name)
             check_known(config["models"], "model", f"config, runs.{name}", *run["models"])

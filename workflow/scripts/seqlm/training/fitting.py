@@ -1,7 +1,6 @@
 """From a dataset's fold and a study's model entry to a trained bundle."""
 
 import hashlib
-import importlib
 import inspect
 import json
 from pathlib import Path
@@ -18,21 +17,13 @@ from seqlm.datasets.scaling import fit_scaling, scale_labels
 from seqlm.evaluation.validation import write_validation
 from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import save_bundle
+from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
 from seqlm.training.features import cached_features
 from seqlm.training.objectives import OBJECTIVES
 
-# Trained by gradient descent: a class whose config takes the options of the model entry.
-NETWORKS = {
-    "cnn": "seqlm.models.networks.cnn:CNN",
-    "codon": "seqlm.models.networks.codon:CodonCNN",
-    "saluki": "seqlm.models.networks.saluki:Saluki",
-}
-# Solved directly: a function of sequences and labels that returns the model.
-SOLVED = {"kmer": "seqlm.models.solved.kmer:fit_kmer", "linear": "seqlm.models.solved.linear:fit_linear"}
-OF_HEADS = ("head", "train", "context", "pooling")  # have defaults in the schema, and mean nothing to other models
 NO_CHARACTER = ord("N")
 
 
@@ -91,19 +82,20 @@ def fit_dataset_model(
         "Data": {"dataset": names[0], "fold": fold, **examples.counts()},
         "Training": {**model, **training, "seed": seed},
     }
-    if model.get("network") in SOLVED or model.get("head") == "linear":
-        network, history = _solve(model, examples, seed, output, backbone)
+    kind = None if backbone else _network(model)
+    if (kind and kind.fit) or model.get("head") == "linear":
+        trained, history = _solve(model, examples, seed, output, backbone)
     else:
-        network = _build(model, examples, backbone)
+        trained = _build(model, examples, backbone)
         known = {k: v for k, v in training.items() if k in FitSettings.__dataclass_fields__ and k != "tensorboard"}
         log = str(output / "tensorboard") if training.get("tensorboard") else None
         settings = FitSettings(**known, seed=seed, precision=precision, device=str(device), tensorboard=log)
-        cache = cache if backbone and training.get("cache", True) and not _trains_backbone(network) else None
-        train, validation, features = _inputs(network, examples, training, cache, precision, device)
+        cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
+        train, validation, features = _inputs(trained, examples, training, cache, precision, device)
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}
         result = fit(
-            network,
+            trained,
             train,
             validation,
             settings=settings,
@@ -118,15 +110,15 @@ def fit_dataset_model(
         if backbone:
             from seqlm.models.language.tuning import finish
 
-            network = finish(network)
+            trained = finish(trained)
         card["Training"] |= {"best epoch": result.best_epoch}
     last = history[history["part"] == "validation"]
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
-    save_bundle(network, output, card=card)
+    save_bundle(trained, output, card=card)
     if examples.target != "track":
-        _predict_validation(network, examples, output, device)
-    return network, history
+        _predict_validation(trained, examples, output, device)
+    return trained, history
 
 
 def _predict_validation(network, examples, output, device):
@@ -232,24 +224,24 @@ class Examples:
         return digest.hexdigest()
 
 
-def _named(place):
-    module, name = place.split(":")
-    return getattr(importlib.import_module(module), name)
+def _network(model):
+    """What is known of the network that a model entry names."""
+    name = model.get("network")
+    if name not in NETWORKS:
+        raise InputError("model", f"network {name} is unknown", f"use one of {', '.join(NETWORKS)}")
+    return network(name)
 
 
 def _build(model, examples, backbone):
     """The untrained network of a model entry."""
     if backbone:
         return _on_backbone(model, examples, backbone)
-    name = model.get("network")
-    if name not in NETWORKS:
-        raise InputError("model", f"network {name} is unknown", f"use one of {', '.join([*NETWORKS, *SOLVED])}")
-    network = _named(NETWORKS[name])
-    fields = inspect.signature(network.config_class.__init__).parameters
+    cls = _network(model).load()
+    fields = inspect.signature(cls.config_class.__init__).parameters
     options = {key: value for key, value in model.items() if key in fields}
     if "layout" in fields:
         options.setdefault("layout", _layout(examples, model.get("samplesize")))
-    return network(network.config_class(**options, **examples.common()))
+    return cls(cls.config_class(**options, **examples.common()))
 
 
 def _layout(examples, samplesize=None):
@@ -351,22 +343,21 @@ def _solve(model, examples, seed, output, backbone):
             "seed": seed,
         }
         if backbone:
-            network = _on_backbone(model, examples, backbone)
-            fit_head(network, **(data | {"sequences": as_read(network, data["sequences"])}))
+            fitted = _on_backbone(model, examples, backbone)
+            fit_head(fitted, **(data | {"sequences": as_read(fitted, data["sequences"])}))
         else:
             common = {key: value for key, value in examples.common().items() if key != "n_outputs"}
-            options = {key: value for key, value in model.items() if key not in ("network", *OF_HEADS)}
-            if model["network"] == "kmer":
-                data["sequences"] = as_read(None, data["sequences"])
-            network = _named(SOLVED[model["network"]])(**data, **common, **options)
+            options = {key: value for key, value in model.items() if key != "network"}
+            kind = _network(model)
+            fitted = kind.load(kind.fit)(**data, **common, **options)
         cost.add(samples=len(train))
-    cost.parameters = cost.trainable_parameters = sum(p.numel() for p in network.parameters())
+    cost.parameters = cost.trainable_parameters = sum(p.numel() for p in fitted.parameters())
     cost.write(output)
     rows = []
     for part in ("train", "validation"):
         chosen = getattr(examples, part)
-        X = network.encode(as_read(network, examples.sequences.iloc[chosen]))
+        X = fitted.encode(as_read(fitted, examples.sequences.iloc[chosen]))
         weight = None if examples.weight is None else examples.weight[chosen]
-        found = evaluate(network, ArrayData(X, examples.y[chosen], weight), OBJECTIVES[examples.target]())
+        found = evaluate(fitted, ArrayData(X, examples.y[chosen], weight), OBJECTIVES[examples.target]())
         rows += [[0, 0, part, metric, value] for metric, value in found.items()]
-    return network, write_history(rows, output)
+    return fitted, write_history(rows, output)

@@ -78,11 +78,11 @@ def load_language_model(source, revision=None, trust_remote_code=False, tokenize
 
 def load_any(source, **options):
     """A model from a bundle of ours, or else as `load_language_model`."""
-    from seqlm.models import MODELS
+    from seqlm.models import model_types
     from seqlm.models.bundle import load_model
 
     path = Path(source) / "config.json"
-    if path.is_file() and json.loads(path.read_text()).get("model_type") in MODELS:
+    if path.is_file() and json.loads(path.read_text()).get("model_type") in model_types():
         return load_model(source)
     return load_language_model(source, **options)
 

@@ -12,6 +12,20 @@ from seqlm.models.heads import ConvHead, PooledHead
 from seqlm.models.layers import Conv1d
 from seqlm.sequences import base_codes
 
+NETWORK = {
+    "class": "CNN",
+    "words": "CNN",
+    "about": "two convolutions of width 11",
+    "family": "network",
+    "options": {
+        "filters": {"type": "integer", "minimum": 1, "description": "width of its first layer (128)."},
+        "kernel": {"type": "integer", "minimum": 1, "description": "positions that a convolution reads (11)."},
+        "hidden": {"type": "integer", "minimum": 1, "description": "width of the head's hidden layer (128)."},
+        "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "dropout of the head (0.2)."},
+        "pooling": {"enum": ["mean", "max", "first", "last"], "description": "how positions are gathered (mean)."},
+    },
+}
+
 
 class CNNConfig(SequenceConfig):
     """Size of the network.

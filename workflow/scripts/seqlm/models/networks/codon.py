@@ -13,6 +13,24 @@ from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import PooledHead
 from seqlm.sequences import base_codes
 
+NETWORK = {
+    "class": "CodonCNN",
+    "words": "codon CNN",
+    "about": "a convolution over codons, for windows cut in frame",
+    "family": "network",
+    "options": {
+        "filters": {"type": "integer", "minimum": 1, "description": "channels of the convolution (256)."},
+        "kernel": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "bases read at each codon, odd times 3 (9).",
+        },
+        "hidden": {"type": "integer", "minimum": 1, "description": "width of the head's hidden layer (128)."},
+        "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "dropout (0.5)."},
+        "pooling": {"enum": ["mean", "max", "first", "last"], "description": "how codons are gathered (mean)."},
+    },
+}
+
 CODON = 3
 
 

@@ -26,6 +26,42 @@ from seqlm.models.layers import Conv1d, Dropout
 from seqlm.tokenization.atomic import AtomicLayout
 
 # Positions worked on at once: activations of 64 channels in this many positions stay within reach of a CPU's caches.
+NETWORK = {
+    "class": "Saluki",
+    "words": "Saluki network",
+    "about": "the network of Agarwal & Kelley 2022, for mRNAs",
+    "family": "network",
+    "options": {
+        "length": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "input length in tokens (12,288).",
+        },
+        "blocks": {"type": "integer", "minimum": 1, "description": "convolution blocks (6)."},
+        "filters": {"type": "integer", "minimum": 1, "description": "width of the layers (64)."},
+        "kernel": {"type": "integer", "minimum": 1, "description": "positions that a convolution reads (5)."},
+        "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "dropout (0.3)."},
+        "max_shift": {"type": "integer", "minimum": 0, "description": "largest random shift in training (3)."},
+        "memory": {
+            "type": "number",
+            "minimum": 0,
+            "description": "over how many steps of 2^blocks tokens, at most, the state of its recurrence fades before"
+            " it has learned anything; 0, as published: it halves in each. With few or long mRNAs a value near"
+            " length / 2^blocks lets it see the whole mRNA.",
+        },
+        "left_tailing": {
+            "type": "boolean",
+            "description": "keep the right end of an mRNA that is too long (true), or the left.",
+        },
+        "center_token": {"type": "string", "description": "the token put in the middle of the input, if one is."},
+        "samplesize": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "learn the vocabulary of atomic tokens from this many training examples; all when missing.",
+        },
+    },
+}
+
 POSITIONS_AT_ONCE = {"cpu": 1 << 15}
 POSITIONS_ON_ACCELERATOR = 1 << 22
 

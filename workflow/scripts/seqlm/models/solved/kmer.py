@@ -10,6 +10,21 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.sequences import base_codes
+from seqlm.tokenization.atomic import as_read
+
+NETWORK = {
+    "class": "KmerModel",
+    "fit": "fit_kmer",
+    "words": "k-mer baseline",
+    "about": "linear model on k-mer counts",
+    "family": "linear",
+    "options": {
+        "phases": {
+            "enum": [1, 3],
+            "description": "3 counts k-mers apart by their position in the codon, for windows cut in frame (1).",
+        },
+    },
+}
 
 
 class KmerConfig(SequenceConfig):
@@ -131,6 +146,7 @@ def fit_kmer(
     """
     from seqlm.models.solved.probe import fit_logistic, fit_ridge
 
+    sequences = as_read(None, sequences)  # tokens of an mRNA have bases too
     strengths = {"strengths": options.pop("strengths")} if "strengths" in options else {}
     n_outputs = len(classes) if target == "class" else 1
     config = KmerConfig(target=target, n_outputs=n_outputs, classes=classes, label_scaling=label_scaling, **options)

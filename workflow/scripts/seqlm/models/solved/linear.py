@@ -24,6 +24,23 @@ from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.tokenization.atomic import AtomicLayout
 
+NETWORK = {
+    "class": "LinearTokens",
+    "fit": "fit_linear",
+    "words": "linear baseline",
+    "about": "ridge regression on named features of an mRNA",
+    "family": "linear",
+    "options": {
+        "features": {"type": "array", "items": {"type": "string"}, "description": "groups of named features."},
+        "k": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 6,
+            "description": "length of the words counted (3).",
+        },
+    },
+}
+
 FEATURES = ("lengths", "gc", "codons", "junctions")
 ALL_FEATURES = (*FEATURES, "utr3_kmers")
 REGIONS = ("utr5", "cds", "utr3")

@@ -1,0 +1,52 @@
+"""Whether a model's entry makes sense: what it is, and that its keys are of that kind of model."""
+
+import jsonschema
+
+from seqlm.common.errors import InputError, check_known
+from seqlm.models.registry import network, option_schema
+
+KINDS = ("network", "backbone", "ensemble")
+OF_BACKBONES = ("head", "train", "context", "pooling", "dropout", "kernel", "hidden", "training")
+
+
+def check_model(config, name):
+    """Refuse an entry under ``models`` that no model can be made from.
+
+    Parameters
+    ----------
+    config : dict
+        A study's config, checked against the schema.
+    name : str
+
+    Raises
+    ------
+    InputError
+        For an entry of no kind or several, a name that refers to nothing, a key that its kind of model has not, or a
+        value that its network cannot take.
+    """
+    model, where = config["models"][name], f"config, models.{name}"
+    if sum(kind in model for kind in KINDS) != 1:
+        mend = "give network: cnn, or backbone: <name>, or ensemble: [<models>]"
+        raise InputError(where, "a model has either a network or a backbone or is an ensemble", mend)
+    if "ensemble" in model:
+        others = [other for other in config["models"] if other != name]
+        check_known(others, "model", where, *model["ensemble"])
+        _check_keys(model, ("ensemble", "weights"), "an ensemble", where)
+    elif "backbone" in model:
+        check_known(config["backbones"], "backbone", where, model["backbone"])
+        _check_keys(model, ("backbone", *OF_BACKBONES), "a model on a backbone", where)
+    else:
+        own = network(model["network"])
+        _check_keys(model, ("network", "training", *own.options), f"the network {own.name}", where)
+        error = jsonschema.exceptions.best_match(
+            jsonschema.Draft202012Validator(option_schema(own.name)).iter_errors(model)
+        )
+        if error:
+            key = ".".join(map(str, error.absolute_path))
+            raise InputError(f"{where}.{key}", error.message, own.options[key.split(".")[0]]["description"])
+
+
+def _check_keys(model, known, what, where):
+    unknown = [key for key in model if key not in known]
+    if unknown:
+        raise InputError(where, f"{what} has no {unknown[0]!r}", f"it has: {', '.join(known)}")
