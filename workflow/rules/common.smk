@@ -44,6 +44,17 @@ def paths(names, pattern):
     return [pattern.format(name) for name in names]
 
 
+# Resources of rules that run a network. A profile's limit on gpu decides whether one is used: Snakemake gives a job no more
+# than there is (profiles/default: none, so the CPU). A job that ran out of memory is given more when it is tried again.
+NETWORK = {
+    "gpu": 1,
+    "torch_threads": STUDY["threads"],
+    "mem_mb": lambda wildcards, attempt: 8000 * attempt,
+}
+# Of rules that read and write tables and figures.
+LIGHT = {"mem_mb": 2000, "runtime": 20}
+
+
 TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo", "classes", "confusion"]
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
@@ -94,13 +105,11 @@ def backbone_of(wildcards):
     return f"{R}/backbones/{name}" if name else []
 
 
-def figure(name):
-    """A figure's two files, listed in Snakemake's own report too."""
-    family = name.split("-")[0]
-    return {
-        "png": report(f"{R}/figures/{name}.png", caption=f"../report/{family}.rst", category=family.replace("_", " ")),
-        "svg": f"{R}/figures/{name}.svg",
-    }
+def figure(family, subject=None):
+    """A figure's two files, listed in Snakemake's own report too. The family is the wildcard `figure`."""
+    stem = f"{R}/figures/{{figure,{family}}}" + (f"-{subject}" if subject else "")
+    shown = report(f"{stem}.png", caption=f"../report/{family}.rst", category=family.replace("_", " "))
+    return {"png": shown, "svg": f"{stem}.svg"}
 
 
 def motif_of(wildcards):
