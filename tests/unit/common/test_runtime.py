@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from seqlm.common import gpu_slot, runtime
 from seqlm.common.costs import CostLog
