@@ -2,7 +2,6 @@
 # Names carry only what is drawn: <family>.png for the study, <family>-<dataset or backbone>.png for a part of it.
 # Each rule says what its figure is drawn from; all else it has from the parent of its kind. `figure` names the script.
 
-CAPTIONS = str(WORKFLOW / "report")
 TABLE = f"{R}/tables/{{}}.tsv".format
 OF_DATASET = f"{R}/tables/datasets/{{{{dataset}}}}/{{}}".format
 
@@ -21,6 +20,7 @@ rule plot_losses:
         **LIGHT,
     params:
         names=NAMES,
+        caption=lambda w: FAMILIES[w.figure]["caption"],
         code=FIGURES_CODE,
     script:
         "../scripts/plot_{wildcards.figure}.py"
@@ -169,10 +169,9 @@ use rule plot_performance as plot_transcript with:
 rule render_report:
     input:
         **{name: TABLE(name) for name in TABLES},
-        figures=[f"{R}/figures/{name}.png" for name in STUDY.figures],
+        figures=[f"{R}/figures/{name}.png" for name in FIGURES],
         summaries=paths(STUDY["runs"], f"{R}/datasets/{{}}/summary.json"),
-        template=f"{CAPTIONS}/report.html.j2",
-        captions=sorted(str(path) for path in Path(CAPTIONS).glob("*.rst")),
+        template=str(WORKFLOW / "report/report.html.j2"),
     output:
         html=f"{R}/report.html",
     log:
@@ -184,6 +183,7 @@ rule render_report:
     params:
         config=STUDY.config,
         kinds=KINDS,
+        families=FAMILIES,
         code=code_digest(
             "report/page", "report/page_tables", "evaluation/verdict", "common/tables", "report/collecting"
         ),
