@@ -53,10 +53,11 @@ test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
 	$(MAKE) lint
 	$(BIN)/python -m pytest -m slow
 
-lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, generated docs up to date
+lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, order of the rooms, generated docs up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake -s workflow/plots.smk --lint
 	$(BIN)/python config/make_readme.py --check
