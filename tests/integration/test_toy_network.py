@@ -41,6 +41,7 @@ class ToyConfig(SequenceConfig):
 
 class Toy(SequenceModel):
     config_class = ToyConfig
+    reads_bases = True
 
     def __init__(self, config):
         super().__init__(config)

@@ -242,8 +242,7 @@ def make_inputs(model, sequences, edit, replacements=None):
         raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
     tokenizer = getattr(model, "tokenizer", None)
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
-    by_column = not hasattr(model, "encode") or kind == "character"
-    by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
+    by_column = not hasattr(model, "encode") or kind == "character" or getattr(model, "reads_bases", False)
     return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
 
 

@@ -49,13 +49,15 @@ class SequenceModel(PreTrainedModel):
     """A network that predicts a target from sequences.
 
     Subclasses define ``encode`` and ``forward`` and set ``config_class``.
-    ``tokenizer`` is set by `seqlm.load_model` for models that need one.
+    ``tokenizer`` is set by `seqlm.load_model` for models that need one. ``reads_bases`` says that ``encode`` gives one
+    base code per base and nothing else matters, so that leave-one-out scores may edit the codes instead of the text.
     """
 
     config_class = SequenceConfig
     base_model_prefix = "network"
     main_input_name = "X"
     tokenizer = None
+    reads_bases = False
 
     @torch.no_grad()
     def _init_weights(self, module):

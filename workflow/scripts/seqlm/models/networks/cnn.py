@@ -53,6 +53,7 @@ class CNN(SequenceModel):
     """One-hot bases -> convolution -> GELU -> head."""
 
     config_class = CNNConfig
+    reads_bases = True
 
     def __init__(self, config):
         super().__init__(config)
