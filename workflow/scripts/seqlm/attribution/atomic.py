@@ -71,7 +71,7 @@ class AtomicInputs(Inputs):
         return [name in allowed and (name != BARE or bare != token) for name in self.names]
 
     def unchanged(self, rows, X, width):
-        if self.edit != "replace":
+        if self.edit != "replace" or not self.names:
             return super().unchanged(rows, X, width)
         n, choices = len(X), len(self.names)
         row, position, choice = torch.ones(n, width, choices).nonzero(as_tuple=True)
