@@ -1,10 +1,13 @@
 """How edits of a sequence become edits of a model's input."""
 
+from dataclasses import replace
+
 import torch
 
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import encode
-from seqlm.tokenization import nothing_id
+from seqlm.tokenization import kind_of, nothing_id
+from seqlm.tokenization.atomic import layout_of
 
 BASES = "ACGT"
 
@@ -34,7 +37,7 @@ class Inputs:
 
     def __init__(self, model, sequences, edit, replacements=None):
         self.model, self.sequences, self.edit = model, sequences, edit
-        self.layout = getattr(model, "layout", None)
+        self.layout = layout_read_by(model)
         self.fixed = getattr(getattr(model, "config", None), "length", None)
         self.longest = self.fixed
         if self.longest is None and hasattr(model, "backbone"):
@@ -58,16 +61,18 @@ class Inputs:
         if self.layout is None:
             return 0, list(sequence[: self.longest])
         tokens = list(self.layout.split(sequence))
+        if hasattr(self.model, "backbone"):
+            return 0, tokens[: self.longest]
         start, end = self.layout.span(tokens, self.fixed or len(tokens))
         return start, tokens[start:end]
 
     def _blank(self):
         if not hasattr(self.model, "encode"):
             return torch.zeros(4)
-        if self.layout is not None:
-            code = self.layout.size
-        elif hasattr(self.model, "backbone"):
+        if hasattr(self.model, "backbone"):
             code = nothing_id(self.model.tokenizer)  # what an N becomes
+        elif self.layout is not None:
+            code = self.layout.size
         else:
             code = len(BASES)
         example = encode(self.model, ["A"] if self.layout is None else self.sequences[:1])
@@ -106,6 +111,17 @@ class Inputs:
         if X.ndim == 2:
             return X[:, :, None] == self.columns
         return (X.transpose(1, 2)[:, :, None] == self.columns).all(-1)
+
+
+def layout_read_by(model):
+    """The layout of the atomic tokens that a model reads, None when it reads bases.
+
+    A backbone reads the tokens of an atomic tokenizer, but none of their specifiers.
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is not None and kind_of(tokenizer) == "atomic":
+        return replace(layout_of(tokenizer), specifiers=0)
+    return getattr(model, "layout", None)
 
 
 class TextInputs(Inputs):

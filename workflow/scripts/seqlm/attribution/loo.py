@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from seqlm.attribution.atomic import AtomicInputs
-from seqlm.attribution.inputs import Inputs, TextInputs
+from seqlm.attribution.inputs import Inputs, TextInputs, layout_read_by
 from seqlm.attribution.result import gather
 from seqlm.attribution.shift import chunks, edited_copies, run_starts
 from seqlm.common.errors import InputError
@@ -244,7 +244,7 @@ def make_inputs(model, sequences, edit, replacements=None):
     token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
     encoded again.
     """
-    if hasattr(model, "layout"):
+    if layout_read_by(model) is not None:
         return AtomicInputs(model, sequences, edit, replacements)
     if edit == "replacespecifier":
         raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
