@@ -33,7 +33,7 @@ rule score_loo:
         loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
         fold=0,
         shard=shard_of,
-        code=code_digest("attribution", "inference/prediction", "inference/dataset_predictions"),
+        code=code_digest("attribution", "inference/prediction", "inference/reading", "inference/dataset_predictions"),
     script:
         "../scripts/score_loo.py"
 
@@ -94,7 +94,12 @@ rule score_files:
         reading=lambda w: STUDY["predict"][w.files].get("reading"),
         shard=shard_of,
         code=code_digest(
-            "attribution", "inference/prediction", "streaming", "sequences/transcripts", "sequences/delimited"
+            "attribution",
+            "inference/prediction",
+            "inference/reading",
+            "streaming",
+            "sequences/transcripts",
+            "sequences/delimited",
         ),
     script:
         "../scripts/score_files.py"

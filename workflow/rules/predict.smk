@@ -28,6 +28,7 @@ rule predict_targets:
         parts=["validation", "test"],
         code=code_digest(
             "inference/prediction",
+            "inference/reading",
             "evaluation/metrics",
             "evaluation/part_metrics",
             "evaluation/calibration",
@@ -70,6 +71,7 @@ rule predict_files:
         shard=shard_of,
         code=code_digest(
             "inference/prediction",
+            "inference/reading",
             "inference/dataset_predictions",
             "streaming",
             "evaluation/validation",
@@ -132,7 +134,7 @@ rule score_variants:
     params:
         length=lambda w: STUDY["predict"][w.files].get("length"),
         shard=shard_of,
-        code=code_digest("inference/prediction", "streaming", "models", "tokenization"),
+        code=code_digest("inference/prediction", "inference/reading", "streaming", "models", "tokenization"),
     script:
         "../scripts/score_variants.py"
 

@@ -16,7 +16,8 @@ from seqlm.common.tables import read_arrays, write_arrays, write_json, write_par
 def main(snakemake):
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         inputs, outputs = snakemake.input, snakemake.output
-        tables = [table for table in map(pd.read_parquet, inputs.tables) if len(table)]
+        every = [pd.read_parquet(path) for path in inputs.tables]
+        tables = [table for table in every if len(table)] or every[:1]
         write_parquet(pd.concat(tables, ignore_index=True), outputs.table)
         write_arrays(join_arrays([read_arrays(path) for path in inputs.arrays]), outputs.arrays)
         write_json(join_costs([json.loads(Path(path).read_text()) for path in inputs.costs]), outputs.cost)

@@ -207,3 +207,39 @@ def test_replacements_must_be_in_the_vocabulary():
 
 def test_other_tokens_are_alike_without_a_notation():
     assert tokens_alike(AtomicLayout("one_hot", ("x", "y", "z")))["y"] == ["x", "z"]
+
+
+@pytest.mark.parametrize("method", ["auto", "reference"])
+def test_a_backbone_of_atomic_tokens_is_edited_token_by_token(method):
+    """Not character by character, separators and the "ej" of a junction among them."""
+    from seqlm import predict
+    from seqlm.models.language.backbone import BackboneModel
+    from seqlm.models.language.gpt import GPTConfig, GPTModel
+    from seqlm.tokenization import learn_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = learn_tokenizer("atomic", text="a c Gej t g\nA c g t a")
+    size = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 16}
+    core = GPTModel(GPTConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **size))
+    model = BackboneModel.on(core, tokenizer, head="pooled", target="scalar", hidden=8).eval()
+    tokens = ["a", "c", "Gej", "t", "g"]
+    original = predict(model, [" ".join(tokens)]).numpy()
+
+    def by_hand(texts):
+        return predict(model, texts).numpy() - original
+
+    removed = leave_one_out(model, [" ".join(tokens)], "remove", method=method)
+    assert removed.tokens == [tokens]
+    expected = by_hand([" ".join(tokens[:i] + tokens[i + 1 :]) for i in range(5)])
+    np.testing.assert_allclose(removed.scores[0], expected, atol=1e-6)
+    masked = leave_one_out(model, [" ".join(tokens)], "mask", method=method).scores[0]
+    np.testing.assert_allclose(
+        masked, by_hand([" ".join([*tokens[:i], "?", *tokens[i + 1 :]]) for i in range(5)]), atol=1e-6
+    )
+    replaced = leave_one_out(model, [" ".join(tokens)], "replace", {"c": ["g"], "Gej": ["A"]}, method=method).to_table()
+    assert replaced[["token", "replacement"]].values.tolist() == [["c", "g"], ["Gej", "A"]]
+    np.testing.assert_allclose(replaced["loo"], by_hand(["a g Gej t g", "a c A t g"]), atol=1e-6)
+    long = leave_one_out(model, [" ".join(tokens * 4)], "mask", method=method)
+    assert long.scores.shape == (1, 16)
+    with pytest.raises(InputError, match="no specifiers"):
+        leave_one_out(model, ["a c"], "replacespecifier", method=method)

@@ -88,8 +88,15 @@ def test_misuse_is_a_value_error(X, args):
         predict(model, X, args=(args[0][:5],))
     with pytest.raises(ValueError, match="rows"):
         predict(model, X, args=args[0])
-    with pytest.raises(TypeError):
+    for wrong in (5, (5,), [args[0].numpy()], [None], [torch.tensor(1.0)]):
+        with pytest.raises(ValueError, match="args"):
+            predict(model, X, args=wrong)
+        with pytest.raises(ValueError, match="args"):
+            predict_cross(model, X, args=wrong)
+    with pytest.raises(TypeError):  # as tangermeme's
         predict(model, X, args=5)
+    with pytest.raises(AttributeError):
+        predict(model, X, args=(5,))
     with pytest.raises(ValueError, match="dict"):
         predict(lambda_module(lambda X: {"y": X}), X)
     with pytest.raises(ValueError, match="empty"):

@@ -146,10 +146,23 @@ def test_every_mode_of_leave_one_out_can_be_asked_for():
         ({"edit": "replace", "class_index": "strong"}, {}),
         ({"edit": "remove", "class_index": 1}, {}),
         ({"class_index": "all"}, {}),
+        ({"class_index": "-1"}, {}),
+        ({"class_index": "01"}, {}),
     ):
         filled = with_loo(loo, **dataset)["runs"]["binding"]["loo"]
         assert {key: filled[key] for key in loo} == loo
     assert with_loo({})["runs"]["binding"]["loo"]["class_index"] == "predicted"
+
+
+def test_classes_that_are_called_by_digits():
+    config = yaml.safe_load(SMALLEST)
+    config["datasets"]["binding"] = {"target": "class", "windows": {"sources": {"5": "windows", "-1": "windows"}}}
+    for wanted in (5, "5", -1, "-1", 0, "1"):
+        config["runs"]["binding"]["loo"] = {"class_index": wanted}
+        assert Study(config, SCHEMA)["runs"]["binding"]["loo"]["class_index"] == wanted
+    config["runs"]["binding"]["loo"] = {"class_index": 2}
+    with pytest.raises(InputError, match="5, -1"):
+        Study(config, SCHEMA)
 
 
 def test_a_class_that_no_source_stands_for():

@@ -13,7 +13,7 @@ replace     another token, which keeps the specifiers (``a#0.7`` becomes ``c#0.7
 
 import torch
 
-from seqlm.attribution.inputs import Inputs
+from seqlm.attribution.inputs import Inputs, layout_read_by
 from seqlm.common.errors import InputError
 
 BARE = ""
@@ -29,7 +29,7 @@ class AtomicInputs(Inputs):
     """
 
     def __init__(self, model, sequences, edit, replacements=None):
-        layout = model.layout
+        layout = layout_read_by(model)
         if edit == "replacespecifier":
             if not layout.specifiers:
                 raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")
@@ -71,7 +71,7 @@ class AtomicInputs(Inputs):
         return [name in allowed and (name != BARE or bare != token) for name in self.names]
 
     def unchanged(self, rows, X, width):
-        if self.edit != "replace":
+        if self.edit != "replace" or not self.names:
             return super().unchanged(rows, X, width)
         n, choices = len(X), len(self.names)
         row, position, choice = torch.ones(n, width, choices).nonzero(as_tuple=True)

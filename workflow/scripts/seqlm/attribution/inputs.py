@@ -1,9 +1,13 @@
 """How edits of a sequence become edits of a model's input."""
 
+from dataclasses import replace
+
 import torch
 
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import encode
+from seqlm.tokenization import kind_of, nothing_id
+from seqlm.tokenization.atomic import layout_of
 
 BASES = "ACGT"
 
@@ -33,8 +37,13 @@ class Inputs:
 
     def __init__(self, model, sequences, edit, replacements=None):
         self.model, self.sequences, self.edit = model, sequences, edit
-        self.layout = getattr(model, "layout", None)
+        self.layout = layout_read_by(model)
         self.fixed = getattr(getattr(model, "config", None), "length", None)
+        self.longest = self.fixed
+        if self.longest is None and hasattr(model, "backbone"):
+            from seqlm.models.language.backbone import longest_input
+
+            self.longest = longest_input(model.backbone, model.tokenizer)
         self.starts, self.tokens = map(list, zip(*map(self._read, sequences), strict=True))
         self.lengths = [self.fixed or len(tokens) for tokens in self.tokens]
         self.names, self.allowed = _replacements(edit, replacements)
@@ -48,23 +57,25 @@ class Inputs:
         self.columns = encode(self.model, self.names)[..., 0] if self.names else self.blank[None]
 
     def _read(self, sequence):
-        """Where a model of fixed input length begins to read, and the tokens from there on that it reads."""
+        """Where a model of limited input length begins to read, and the tokens from there on that it reads."""
         if self.layout is None:
-            return 0, list(sequence[: self.fixed])
+            return 0, list(sequence[: self.longest])
         tokens = list(self.layout.split(sequence))
+        if hasattr(self.model, "backbone"):
+            return 0, tokens[: self.longest]
         start, end = self.layout.span(tokens, self.fixed or len(tokens))
         return start, tokens[start:end]
 
     def _blank(self):
         if not hasattr(self.model, "encode"):
             return torch.zeros(4)
-        if self.layout is not None:
+        if hasattr(self.model, "backbone"):
+            code = nothing_id(self.model.tokenizer)  # what an N becomes
+        elif self.layout is not None:
             code = self.layout.size
-        elif hasattr(self.model, "backbone"):
-            code = self.model.backbone.config.vocab_size
         else:
             code = len(BASES)
-        example = encode(self.model, self.sequences[:1])
+        example = encode(self.model, ["A"] if self.layout is None else self.sequences[:1])
         blank = torch.zeros(example.shape[1:-1], dtype=example.dtype)
         blank.view(-1)[0] = code  # the channels after the first hold specifiers
         return blank
@@ -79,8 +90,8 @@ class Inputs:
         asked = torch.zeros(len(rows), width, max(1, len(self.names)), dtype=torch.bool)
         for local, index in enumerate(rows):
             tokens = self.tokens[index]
-            asked[local, : len(tokens)] = True
-            if self.allowed is not None and tokens:
+            asked[local, : len(tokens)] = self.edit != "replace" or bool(self.names)
+            if self.allowed is not None and self.names and tokens:
                 asked[local, : len(tokens)] = torch.tensor([self._allowed(token) for token in tokens])
         return asked
 
@@ -102,8 +113,22 @@ class Inputs:
         return (X.transpose(1, 2)[:, :, None] == self.columns).all(-1)
 
 
+def layout_read_by(model):
+    """The layout of the atomic tokens that a model reads, None when it reads bases.
+
+    A backbone reads the tokens of an atomic tokenizer, but none of their specifiers.
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is not None and kind_of(tokenizer) == "atomic":
+        return replace(layout_of(tokenizer), specifiers=0)
+    return getattr(model, "layout", None)
+
+
 class TextInputs(Inputs):
-    """Sequences whose text is edited: one position per character, N for a masked base."""
+    """Sequences whose text is edited: one position per character, N for a masked base.
+
+    A base that cannot be spared (nothing that the model can read is left without it) is not removed.
+    """
 
     def _read(self, sequence):
         return 0, list(sequence)
@@ -116,6 +141,13 @@ class TextInputs(Inputs):
 
     def encode(self, rows):
         return [self.sequences[index] for index in rows]
+
+    def asked(self, rows):
+        asked = super().asked(rows)
+        if self.edit == "remove":
+            least = getattr(self.model, "least_bases", 1)
+            asked &= torch.tensor([len(self.tokens[index]) > least for index in rows])[:, None, None]
+        return asked
 
     def unchanged(self, rows, X, width):
         puts = self.names or (["N"] if self.edit == "mask" else [None])

@@ -13,12 +13,13 @@ import torch
 from tqdm import tqdm
 
 from seqlm.attribution.atomic import AtomicInputs
-from seqlm.attribution.inputs import Inputs, TextInputs
+from seqlm.attribution.inputs import Inputs, TextInputs, layout_read_by
 from seqlm.attribution.result import gather
-from seqlm.attribution.shift import edited_copies, run_starts
+from seqlm.attribution.shift import chunks, edited_copies, run_starts
 from seqlm.common.errors import InputError
 from seqlm.datasets.scaling import unscale
 from seqlm.inference.prediction import as_module, choose_batch_size, encode, prepared
+from seqlm.inference.reading import check_size, readable
 
 EDITS = ("remove", "mask", "replace", "replacespecifier")
 # Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
@@ -53,7 +54,8 @@ def leave_one_out(
         One of our models, the folder of a bundle, or any module that takes one-hot (N, 4, L)
         and returns (N,), (N, 1) or (N, classes).
     sequences : list of str
-        Bases; separated tokens for a model of atomic tokens.
+        Bases, in either case, with T or U (spelled as for `seqlm.predict`); separated tokens for a model of atomic
+        tokens. What is longer than the model reads is cut as in a prediction, and the rest has no score.
     edit : {"remove", "mask", "replace", "replacespecifier"}
         "remove" deletes the position: what follows moves up by one and no base fills the
         free end, so the input keeps its length. "mask" puts no base: a zero column, an
@@ -66,8 +68,8 @@ def leave_one_out(
         How tracks are compared: summed (default) or averaged over the sequence's own
         positions, or by a function (N, L) -> (N,). "track" keeps every position's difference.
     class_index : {"predicted", "all"}, str or int
-        Which class's logit is compared: that of the class predicted for the original, all, or this one, by name or
-        number from 0.
+        Which class's logit is compared: that of the class predicted for the original, all, or this one: by name, or
+        where no class has this name by number from 0.
     method : {"auto", "reference"}
         "auto" recomputes only what an edit can reach where there is a path for the network, and of a run of
         equal bases removes one.
@@ -95,12 +97,13 @@ def leave_one_out(
     """
     if isinstance(sequences, str) or len(sequences) == 0:
         raise ValueError("leave_one_out needs a list of at least one sequence")
+    check_size("batch_size", batch_size)
     if edit not in EDITS:
         raise InputError("edit", f"no such edit: {edit}", f"use one of {', '.join(EDITS)}")
     if method not in ("auto", "reference"):
         raise InputError("method", f"no such method: {method}", "use auto or reference")
     model = as_module(model)
-    inputs = make_inputs(model, list(sequences), edit, replacements)
+    inputs = make_inputs(model, readable(model, sequences), edit, replacements)
     compare = _Comparison(model, reduce, class_index)
     results = [None] * len(sequences)
     with prepared(model, dtype, device) as run:
@@ -155,7 +158,7 @@ class Reference:
         length = X.shape[-1] if isinstance(X, torch.Tensor) else max(map(len, X))
         size = self.batch_size or choose_batch_size(length, self.run.device, self.run.model)
         delta = []
-        for chunk in torch.arange(len(row)).split(size):
+        for chunk in chunks(len(row), size):
             copies = self._copies(X, row[chunk], position[chunk], choice[chunk])
             difference = self._predict(copies).double() - prediction[row[chunk]]
             delta.append(difference if weights is None else (difference * weights[row[chunk]]).sum(-1))
@@ -191,14 +194,15 @@ class _Comparison:
         self.classes = None  # names, or numbers, of what the last axis stands for
 
     def _number_of(self, wanted):
-        """Number of the class with this name or number."""
+        """Number of the class with this name, or else with this number."""
         names = self.names or []
-        if wanted in names:
-            return names.index(wanted)
-        if isinstance(wanted, bool) or not isinstance(wanted, int) or names and not 0 <= wanted < len(names):
+        if str(wanted) in names:  # classes may be called 1, 2, 3
+            return names.index(str(wanted))
+        number = int(wanted) if str(wanted).isdecimal() and str(int(wanted)) == str(wanted) else -1
+        if number < 0 or names and number >= len(names):
             known = f"one of {', '.join(names)}, " if names else ""
             raise InputError("class_index", f"{wanted!r} is no class", f"use predicted, all, {known}or a number from 0")
-        return wanted
+        return number
 
     def weights(self, read, length):
         """(n, length) weight of each position of a track in its sum; None where no sum is wanted."""
@@ -215,7 +219,8 @@ class _Comparison:
                 return (prediction * weights).sum(-1), delta, nothing
             if callable(self.reduce):
                 reduced = self.reduce(prediction)
-                return reduced, self.reduce(prediction[row] + delta) - reduced[row], nothing
+                changed = self.reduce(prediction[row] + delta) - reduced[row] if len(row) else reduced[:0]
+                return reduced, changed, nothing
             return prediction, delta, nothing
         if prediction.ndim == 1:
             original = unscale(prediction, self.scaling)
@@ -225,6 +230,9 @@ class _Comparison:
         if self.class_index == "all":
             self.classes = self.names or list(range(prediction.shape[1]))
             return prediction, delta, classes
+        if self.class_index != "predicted" and self.class_index >= prediction.shape[1]:
+            problem, last = f"{self.class_index} is no class", prediction.shape[1] - 1
+            raise InputError("class_index", problem, f"use predicted, all, or a number from 0 to {last}")
         chosen = best if self.class_index == "predicted" else torch.full_like(best, self.class_index)
         return prediction.gather(1, chosen[:, None])[:, 0], delta.gather(1, chosen[row][:, None])[:, 0], classes
 
@@ -236,7 +244,7 @@ def make_inputs(model, sequences, edit, replacements=None):
     token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
     encoded again.
     """
-    if hasattr(model, "layout"):
+    if layout_read_by(model) is not None:
         return AtomicInputs(model, sequences, edit, replacements)
     if edit == "replacespecifier":
         raise InputError("edit replacespecifier", "the model reads no specifiers", "use edit: replace")

@@ -84,7 +84,12 @@ class LeaveOneOut:
         at = position if self.starts is None else position + np.array(self.starts)[row]
         values += (at, at + 1, scores[row, position, choice, logit])
         table = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
-        return table.assign(**{"class": np.array(self.classes, dtype=object)[logit]}) if self.classes else table
+        if self.classes:
+            table = table.assign(**{"class": np.array(self.classes, dtype=object)[logit]})
+        text = ["sequence", "token", "replacement"]
+        text += ["pred"] if self.predicted and isinstance(self.predicted[0], str) else []
+        text += ["class"] if self.classes and isinstance(self.classes[0], str) else []
+        return table.astype(dict.fromkeys(text, str))  # whether or not it has any rows
 
     def of_predicted(self):
         """The scores of each sequence's predicted class alone, out of those of all classes."""

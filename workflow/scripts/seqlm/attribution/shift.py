@@ -6,6 +6,11 @@ Sequences are model inputs whose last axis is the position: codes (n, L), or cha
 import torch
 
 
+def chunks(n, size, device=None):
+    """Numbers 0 to n - 1 in tensors of at most `size`; none at all where there is nothing to edit."""
+    return [torch.arange(start, min(start + size, n), device=device) for start in range(0, n, size)]
+
+
 def edited_copies(X, row, position, column, blank):
     """One edited copy of a sequence per edit.
 

@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from seqlm.common.errors import InputError
 from seqlm.common.runtime import pick_device
+from seqlm.inference.reading import check_size, readable
 from seqlm.models.heads import POOLINGS, pool
 from seqlm.models.language.backbone import longest_input
-from seqlm.tokenization import encode_batch
+from seqlm.tokenization import encode_batch, nothing_id, spelled
 
 # Tokens in one batch. On a CPU, enough for full-speed matrix products while the activations stay near the cache.
 CPU_TOKENS, GPU_TOKENS = 2**12, 2**17
@@ -47,6 +48,7 @@ def embed(
     model : PreTrainedModel, BackboneModel or path
         An encoder or language model (of transformers or ours), a model that has a backbone, or the folder of a bundle.
     sequences : list of str
+        Bases in either case, with T or U: spelled as for `seqlm.predict`.
     pooling : {"mean", "max", "first", "last"}
         Over the tokens, special ones included (as the Nucleotide Transformer's authors do), padding excluded.
     layer : int
@@ -67,12 +69,15 @@ def embed(
     -------
     numpy.ndarray (N, D), float32
     """
-    network, tokenizer = _network(model, tokenizer)
+    model, network, tokenizer = _network(model, tokenizer)
     if pooling not in POOLINGS:
         raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}")
     if precision not in ("fp32", "bf16"):
         raise InputError("precision", f"there is no precision {precision}", "use fp32 or bf16")
-    if len(sequences) == 0:
+    check_size("batch_tokens", batch_tokens)
+    check_size("max_length", max_length)
+    sequences = readable(model, sequences, tokenizer)
+    if not sequences:
         raise InputError("sequences", "there are none to embed", "give at least one")
     device = pick_device(device)
     rows, lengths = _tokens(tokenizer, sequences, max_length or longest_input(network, tokenizer))
@@ -93,7 +98,7 @@ def embed(
 
 
 def _network(model, tokenizer):
-    """The encoder inside a model, and the tokenizer it reads with."""
+    """A model, the encoder inside it, and the tokenizer it reads with."""
     if isinstance(model, (str, os.PathLike)):
         from seqlm.models.language.hub import load_any
 
@@ -104,15 +109,15 @@ def _network(model, tokenizer):
         raise InputError("embed", f"a {type(model).__name__} has no encoder", "embed with a backbone or a model on one")
     if tokenizer is None:
         raise InputError("embed", "the model has no tokenizer", "give tokenizer=")
-    return network, tokenizer
+    return model, network, tokenizer
 
 
 def _tokens(tokenizer, sequences, longest):
     """Ids of each sequence (views of padded arrays) and their numbers, int64 (N,)."""
     rows, lengths = [], []
     for start in range(0, len(sequences), CHUNK):
-        ids = encode_batch(tokenizer, list(sequences[start : start + CHUNK]))
-        fill = np.iinfo(ids.dtype).max if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        ids = encode_batch(tokenizer, spelled(tokenizer, sequences[start : start + CHUNK]))
+        fill = nothing_id(tokenizer) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         # An unknown base inside a sequence may look like padding, so only the end of a row counts.
         is_token = (ids != fill)[:, ::-1]
         lengths.append(np.where(is_token.any(1), ids.shape[1] - is_token.argmax(1), 0))

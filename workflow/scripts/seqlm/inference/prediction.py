@@ -12,6 +12,7 @@ from itertools import groupby
 import torch
 from tqdm import tqdm
 
+from seqlm.inference.reading import check_size, check_tensors, readable
 from seqlm.sequences import base_codes
 
 # Positions (sequences x length) in one batch when the caller names no batch size. On a CPU a batch whose
@@ -31,6 +32,7 @@ def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=
         Examples along the first axis, kept in their own dtype and cast batch by batch.
         Sequences are encoded by ``model.encode`` where the model has one, else one-hot
         (N, 4, length), in batches of equal length, so that padding never touches a result.
+        Case and U or T make no difference, and what is no base is read as N, as on the command line.
     args : sequence of torch.Tensor, optional
         Further inputs of the model, each with N rows, cast like `X`.
     func : callable, optional
@@ -53,17 +55,19 @@ def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=
     Raises
     ------
     ValueError
-        `X` is empty, or an element of `args` has another number of rows.
+        `X` is empty or one text, `batch_size` below 1, or an element of `args` no tensor or of another number of rows.
     """
+    check_size("batch_size", batch_size)
     if len(X) == 0:
         raise ValueError("predict needs at least one example, but X is empty")
     model = as_module(model)
     if args is not None:
+        check_tensors(args)
         for arg in args:
             if arg.shape[0] != len(X):
                 raise ValueError(f"every element of args must have as many rows as X ({len(X)}), not {arg.shape[0]}")
     if not isinstance(X, torch.Tensor):
-        return _predict_sequences(model, list(X), args, func, batch_size, dtype, device, verbose)
+        return _predict_sequences(model, readable(model, X), args, func, batch_size, dtype, device, verbose)
     with prepared(model, dtype, device) as run:
         size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device, model)
         outputs = []
@@ -94,8 +98,10 @@ def predict_cross(model, X, args, func=None, batch_size=None, dtype=None, device
     Raises
     ------
     ValueError
-        `X` or an element of `args` is empty, or the elements differ in their number of rows.
+        `X` or an element of `args` is empty, or the elements differ in their number of rows; see also `predict`.
     """
+    check_size("batch_size", batch_size)
+    check_tensors(args)
     if len(X) == 0:
         raise ValueError("predict_cross needs at least one example, but X is empty")
     rows = {len(arg) for arg in args}
@@ -103,7 +109,7 @@ def predict_cross(model, X, args, func=None, batch_size=None, dtype=None, device
         raise ValueError(f"the elements of args must have the same number of rows, at least one; got {sorted(rows)}")
     model = as_module(model)
     if not isinstance(X, torch.Tensor):
-        X = encode(model, list(X))
+        X = encode(model, readable(model, X))
     n, m = len(X), rows.pop()
     with prepared(model, dtype, device) as run:
         size = batch_size or choose_batch_size(X[0].shape[-1] if X.ndim > 1 else 1, run.device, model)
@@ -253,6 +259,7 @@ def predict_targets(model, sequences, batch_size=None, dtype=None, device=None, 
     from seqlm.datasets.scaling import unscale
 
     model = as_module(model)
+    sequences = readable(model, sequences)  # white space in them has no value of a track
     y = predict(model, sequences, batch_size=batch_size, dtype=dtype, device=device, verbose=verbose)
     if model.config.target == "track":
         return [track[: len(sequence)].float().numpy() for track, sequence in zip(y, sequences, strict=True)]

@@ -74,10 +74,10 @@ def score_command(arguments=None):
     )
     parser.add_argument(
         "--class-index",
-        type=lambda text: int(text) if text.isdecimal() else text,
         default="predicted",
         metavar="CLASS",
-        help="for classes: whose logit is compared: predicted, all, or one by name or number from 0 (%(default)s)",
+        help="for classes: whose logit is compared: predicted, all, or one by name, or else by number from 0 "
+        "(%(default)s)",
     )
     _add_input(parser, chunk=64)
     _run(parser, arguments, score_file, "edit", "replacements", "class_index")
@@ -181,8 +181,7 @@ def score_file(
             batch_size=batch_size,
         )  # fmt: skip
         table = scored.to_table([r.id for r in records])
-        types = {"label": "float64", "replacement": "str"}  # the same in every chunk
-        return pa.Table.from_pandas(table.astype(types), preserve_index=False)
+        return pa.Table.from_pandas(table.astype({"label": "float64"}), preserve_index=False)
 
     settings = {
         "model": digest(model), "edit": edit, "replacements": replacements, "class_index": class_index,

@@ -5,8 +5,10 @@ import torch
 
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import choose_batch_size, prepared
+from seqlm.inference.reading import check_size, readable
+from seqlm.models.language.backbone import longest_input
 from seqlm.pretraining.masking import ordinary_tokens
-from seqlm.tokenization import encode_batch, kind_of
+from seqlm.tokenization import encode_batch, kind_of, spelled
 
 
 def log_likelihood(model, sequences, batch_size=None, device=None):
@@ -17,6 +19,7 @@ def log_likelihood(model, sequences, batch_size=None, device=None):
     model : PreTrainedModel
         With ``tokenizer``.
     sequences : list of str
+        Bases in either case, with T or U: spelled as for `seqlm.predict`.
     batch_size : int, optional
     device : str, optional
 
@@ -31,9 +34,12 @@ def log_likelihood(model, sequences, batch_size=None, device=None):
     Raises
     ------
     InputError
-        The model has no output layer or no tokenizer, or is masked and its tokenizer has no token for that.
+        The model has no output layer or no tokenizer, or is masked and its tokenizer has no token for that; a sequence
+        is longer than the model reads: of one that is cut, the likelihood could not be compared with others.
     """
     _require_likelihood(model)
+    check_size("batch_size", batch_size)
+    sequences = readable(model, sequences)
     score = _masked if is_masked(model) else _causal
     with prepared(model, device=device) as run:
         size = batch_size or choose_batch_size(max(map(len, sequences)), run.device, model)
@@ -48,7 +54,7 @@ def is_masked(model):
 
 def _causal(model, device, sequences, _):
     tokenizer = model.tokenizer
-    ids, known = (values.to(device) for values in _token_ids(tokenizer, sequences))
+    ids, known = (values.to(device) for values in _token_ids(model, sequences))
     inside = ids if getattr(model.config, "model_type", "") == "seqlm-gpt" else ids.where(known, 0)
     logp = torch.log_softmax(model(input_ids=inside).logits[:, :-1].double(), -1)
     targets = ids[:, 1:].where(known[:, 1:], 0)
@@ -64,7 +70,7 @@ def _causal(model, device, sequences, _):
 def _masked(model, device, sequences, size):
     """A copy for each token, that token masked."""
     tokenizer = model.tokenizer
-    ids, known = (values.to(device) for values in _token_ids(tokenizer, sequences))
+    ids, known = (values.to(device) for values in _token_ids(model, sequences))
     ids = ids.where(known, 0)
     ordinary = known & torch.isin(ids, torch.as_tensor(ordinary_tokens(tokenizer), device=device))
     row, position = ordinary.nonzero(as_tuple=True)
@@ -85,8 +91,17 @@ def _shared(tokenizer):
     return own["k"] - 1 if own.get("overlapping") else 0
 
 
-def _token_ids(tokenizer, sequences):
+def _token_ids(model, sequences):
     """Ids (N, T) and which of them are tokens of the sequence."""
+    ids, known = _padded_ids(model.tokenizer, spelled(model.tokenizer, sequences))
+    longest = longest_input(model, model.tokenizer)
+    if longest is not None and ids.shape[1] > longest:
+        problem = f"has {ids.shape[1]} tokens, the language model reads {longest}"
+        raise InputError("sequence", problem, "score shorter sequences (of variants, windows of a smaller length)")
+    return ids, known
+
+
+def _padded_ids(tokenizer, sequences):
     if kind_of(tokenizer) != "hub":
         ids = torch.from_numpy(encode_batch(tokenizer, sequences).astype(np.int64))
         known = ids < len(tokenizer)

@@ -50,9 +50,10 @@ def _check_class(wanted, dataset, where):
     if dataset["target"] != "class":
         problem = f"class_index is {wanted}, but the target is {dataset['target']}"
         raise InputError(where, problem, "leave it out, or use a dataset with target: class")
-    names = list(dataset.get("windows", {}).get("sources", {}))  # of other datasets only their files know them
-    known = wanted in names if isinstance(wanted, str) else 0 <= wanted < len(names)
-    if names and wanted != "all" and not known:
+    # Of other datasets only their files know the classes.
+    names = [str(name) for name in dataset.get("windows", {}).get("sources", {})]
+    if names and str(wanted) not in ["all", *names, *map(str, range(len(names)))]:
         raise InputError(where, f"there is no class {wanted!r}", f"use predicted, all, or one of {', '.join(names)}")
-    if not isinstance(wanted, str) and wanted < 0:
-        raise InputError(where, f"there is no class {wanted}", "classes are numbered from 0")
+    if not names and not isinstance(wanted, str) and wanted < 0:
+        mend = f"classes are numbered from 0; one that is called so goes in quotes, '{wanted}'"
+        raise InputError(where, f"there is no class {wanted}", mend)

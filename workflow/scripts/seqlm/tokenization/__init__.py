@@ -10,6 +10,8 @@ from seqlm.tokenization.tokenizer import (
     load_tokenizer,
     nothing_id,
     save_tokenizer,
+    spelled,
+    tokens_are_bases,
 )
 
 __all__ = [
@@ -22,4 +24,6 @@ __all__ = [
     "load_tokenizer",
     "nothing_id",
     "save_tokenizer",
+    "spelled",
+    "tokens_are_bases",
 ]

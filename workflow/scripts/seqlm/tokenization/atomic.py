@@ -345,9 +345,14 @@ def as_read(model, sequences):
     Models with a layout, or with an atomic tokenizer, read tokens; all others, and layouts of bases, read the plain
     bases of them.
     """
-    tokenizer = getattr(model, "tokenizer", None)
-    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
-    layout = getattr(model, "layout", None)
-    if kind == "atomic" or layout is not None and layout.encoding != "bases":
+    if reads_tokens(model):
         return list(sequences)
     return [bases_of(sequence) if " " in sequence else sequence for sequence in sequences]
+
+
+def reads_tokens(model, tokenizer=None):
+    """Whether a model (with this tokenizer, or its own) reads words rather than plain bases."""
+    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
+    layout = getattr(model, "layout", None)
+    return kind == "atomic" or layout is not None and (layout.encoding != "bases" or bool(layout.separator))

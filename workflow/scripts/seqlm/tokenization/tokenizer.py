@@ -100,13 +100,15 @@ def encode_batch(tokenizer, sequences, length=None):
 
     Returns
     -------
-    array (N, T), uint8 or uint16
+    array (N, T), uint8 or int32
         Shorter sequences are padded on the right with the tokenizer's padding
         token or, where there is none, with `nothing_id` (255 or 65535).
         Character tokenizers give exactly one id per character, `nothing_id`
         for characters that the vocabulary lacks.
     """
     dtype, nothing = id_type(tokenizer), nothing_id(tokenizer)
+    if dtype == np.uint16:
+        dtype = np.int32  # files hold 16-bit ids, but torch can neither compare nor look up such tensors
     encode = getattr(_kind(kind_of(tokenizer)), "encode", None)
     if encode:
         return encode(tokenizer, sequences, length, nothing, dtype)
@@ -117,6 +119,45 @@ def encode_batch(tokenizer, sequences, length=None):
     for row, ids in zip(result, rows, strict=True):
         row[: len(ids)] = ids[:width]
     return result
+
+
+def spelled(tokenizer, sequences):
+    """Sequences of bases in the letters that a tokenizer knows.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerFast
+    sequences : list of str
+        Any case, T or U.
+
+    Returns
+    -------
+    list of str
+        Upper case, with T, or with U for a tokenizer of RNA (one that knows U and no T). Atomic tokens are words of
+        their own and stay as they are.
+    """
+    if kind_of(tokenizer) == "atomic":
+        return list(sequences)
+    written, wanted = ("T", "U") if _reads_rna(tokenizer) else ("U", "T")
+    return [sequence.upper().replace(written, wanted) for sequence in sequences]
+
+
+def tokens_are_bases(tokenizer):
+    """Whether the nth token of a sequence is its nth base (or atomic token), as a track needs it."""
+    kind = kind_of(tokenizer)
+    if kind != "hub":
+        return kind in ("character", "atomic")
+    (probe,) = spelled(tokenizer, ["ACGTTGCAACGTACGT"])
+    return tokenizer.convert_ids_to_tokens(tokenizer(probe)["input_ids"]) == list(probe)
+
+
+def _reads_rna(tokenizer):
+    """Whether words of bases in the vocabulary are spelled with U and never with T; kept on the tokenizer."""
+    if "_reads_rna" not in tokenizer.__dict__:
+        words = [word for word in tokenizer.get_vocab() if set(word.upper()) <= set("ACGTUN")]
+        letters = set("".join(words).upper())
+        tokenizer.__dict__["_reads_rna"] = "U" in letters and "T" not in letters
+    return tokenizer.__dict__["_reads_rna"]
 
 
 def complement_ids(tokenizer):

@@ -16,7 +16,7 @@ values that nothing inside the layer depends on.
 import torch
 import torch.nn.functional as F
 
-from seqlm.attribution.shift import shifted
+from seqlm.attribution.shift import chunks, shifted
 
 # Edits whose windows go through the convolutions together.
 EDITS_IN_BATCH = {"cpu": 256, "cuda": 2**14}
@@ -61,7 +61,7 @@ class Recurrent:
         left = _Tower(model, X, T, behind)
         right = _Tower(model, shifted(X, self.inputs.blank.to(device)), T, behind) if self.remove else left
         start, features = [position[:0]], [left.features.new_zeros(0, self.k, model.config.filters)]
-        for chunk in torch.arange(len(position), device=device).split(EDITS_IN_BATCH[device.type]):
+        for chunk in chunks(len(position), EDITS_IN_BATCH[device.type], device):
             s, window = self._windows(left, right, position[chunk], None if self.remove else column[chunk])
             start.append(s)
             features.append(window)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from seqlm.attribution.fast.pooling import StitchedPool
-from seqlm.attribution.shift import shifted
+from seqlm.attribution.shift import chunks, shifted
 
 NOTHING = 4
 # Edits in a batch: on a CPU what lies between two layers should stay in the second-level cache.
@@ -65,7 +65,7 @@ class Windowed:
             score = _Tracks if self.model.config.target == "track" else _Pooled
             score = score(self, X, X_right, None if weights is None else weights.to(device))
             delta = [score.empty()]
-            for chunk in torch.arange(len(row), device=device).split(EDITS_IN_BATCH[device.type]):
+            for chunk in chunks(len(row), EDITS_IN_BATCH[device.type], device):
                 r, p, column = row[chunk], position[chunk], self.columns[choice[chunk]]
                 bases = padded[r[:, None], p[:, None] + seen]
                 if not self.remove:

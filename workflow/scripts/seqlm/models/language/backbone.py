@@ -17,7 +17,7 @@ from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import ConvHead, LinearHead, PooledHead
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
-from seqlm.tokenization import complement_ids, encode_batch
+from seqlm.tokenization import complement_ids, encode_batch, spelled, tokens_are_bases
 
 CONTEXTS = ("forward", "both_strands")
 # RoBERTa's way of counting positions begins after the padding id.
@@ -123,7 +123,11 @@ class BackboneModel(SequenceModel):
         return model
 
     def encode(self, sequences):
-        """Token ids (N, T), uint8 or uint16. What is more than the encoder can read is cut, which is logged."""
+        """Token ids (N, T), uint8 or int32. What is more than the encoder can read is cut, which is logged."""
+        if self.config.target == "track" and not tokens_are_bases(self.tokenizer):
+            problem = "its tokens are not the bases of a sequence, one by one, and a track has a value for each base"
+            raise InputError("tokenizer", problem, "use a character tokenizer, or predict one value per sequence")
+        sequences = spelled(self.tokenizer, sequences)
         ids = torch.from_numpy(encode_batch(self.tokenizer, sequences, length=self.config.length))
         longest = longest_input(self.backbone, self.tokenizer)
         if longest is None or ids.shape[1] <= longest:

@@ -29,6 +29,11 @@ def tuned(backbone, tokenizer, train="head", rank=8, alpha=16, lora_dropout=0.05
     -------
     BackboneModel
         After training, `finish` must see it.
+
+    Raises
+    ------
+    InputError
+        There is no such way to train, not as many layers, or LoRA cannot be put beside the backbone's.
     """
     how = "head" if train == "lora" else layers_to_train(backbone, train)
     model = BackboneModel.on(backbone, tokenizer, train=how, **options)
@@ -80,7 +85,12 @@ def _add_lora(model, rank, alpha, dropout):
     linear = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear | Conv1D)]
     names = [f"{prefix}.{name}" for name in linear]
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
-    inject_adapter_in_model(config, model.backbone)
+    try:
+        inject_adapter_in_model(config, model.backbone)
+    except ValueError as error:  # peft knows which kinds of layers (those of Mamba) LoRA cannot be put beside
+        kind = model.backbone.config.model_type
+        problem = f"LoRA does not fit a backbone of type {kind} ({error})"
+        raise InputError("train", problem, "use train: head, all or {freeze: n}") from None
     model.config.lora = {"rank": rank, "alpha": alpha}
     for name, parameter in model.backbone.named_parameters():
         parameter.requires_grad_("lora_" in name)

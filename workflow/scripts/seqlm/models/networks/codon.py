@@ -63,6 +63,7 @@ class CodonCNN(SequenceModel):
     """
 
     config_class = CodonConfig
+    least_bases = CODON
 
     def __init__(self, config):
         super().__init__(config)
@@ -87,7 +88,7 @@ class CodonCNN(SequenceModel):
         else:
             X = X.transpose(1, 2)
         n, length = X.shape[:2]
-        if length < CODON:
+        if length < self.least_bases:
             raise InputError("sequence", f"{length} bases hold no codon", "give at least 3 bases")
         known = X.detach().abs().sum(2)[:, : length // CODON * CODON].view(n, -1, CODON).sum(2) > 0
         sides = (self.config.kernel - CODON) // 2

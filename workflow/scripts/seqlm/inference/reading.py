@@ -1,0 +1,67 @@
+"""What callers from Python give, brought into the form that models were trained on, or refused in one line.
+
+The command lines and pipelines clean what they read by the same rules, so that a sequence has one prediction, however
+it comes.
+"""
+
+import torch
+
+from seqlm.common.errors import InputError
+from seqlm.sequences import clean
+from seqlm.tokenization.atomic import as_read, reads_tokens
+
+
+class NotTensors(InputError, TypeError, AttributeError):
+    """Further inputs of a model that are no tensors; tangermeme's `predict` raises one of the latter two."""
+
+
+def readable(model, sequences, tokenizer=None):
+    """Sequences as a model reads them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    sequences : sequence of str
+    tokenizer : PreTrainedTokenizerBase, optional
+        Default: ``model.tokenizer``.
+
+    Returns
+    -------
+    list of str
+        Upper case A, C, G, T and N, see `seqlm.sequences.clean`; as given for models of atomic tokens.
+
+    Raises
+    ------
+    InputError
+        A single text instead of a list, or an element that is no text or is empty.
+    """
+    if isinstance(sequences, (str, bytes)):
+        raise InputError("sequences", "are one text, not a list of them", "give a list, [sequence] for a single one")
+    sequences = list(sequences)
+    for number, sequence in enumerate(sequences, 1):
+        if not isinstance(sequence, str):
+            kind = type(sequence).__name__
+            raise InputError(f"sequence {number}", f"is a {kind}, not text", "give a list of str, or encoded a Tensor")
+        if not sequence.strip():
+            raise InputError(f"sequence {number}", "is empty", "leave it out")
+    if reads_tokens(model, tokenizer):
+        return sequences
+    return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+
+
+def check_size(name, size):
+    """Refuse a number of things at a time, or a length, that is below one; None leaves it to us."""
+    if size is not None and size < 1:
+        raise InputError(name, f"cannot be {size}", "give 1 or more, or leave it out")
+
+
+def check_tensors(args):
+    """Refuse further inputs of a model that are no tensors, or have no rows."""
+    if not hasattr(args, "__iter__"):
+        raise NotTensors("args", f"are a {type(args).__name__}", "give a list of tensors")
+    for number, arg in enumerate(args, 1):
+        if not isinstance(arg, torch.Tensor):
+            kind = type(arg).__name__
+            raise NotTensors(f"args, element {number}", f"is a {kind}, not a tensor", "use torch.as_tensor")
+        if arg.ndim == 0:
+            raise InputError(f"args, element {number}", "has no rows", "give a row for each example")
