@@ -132,6 +132,27 @@ def test_a_chromosome_in_one_line_is_cut_within_it(tmp_path):
     assert spell(np.concatenate([corpus.train, corpus.validation]), "ACGT") == sequence
 
 
+@pytest.mark.parametrize("length", [500, 5_000, 60_000])
+@pytest.mark.parametrize("validation", [0.1, 0.5])
+def test_a_short_sequence_in_one_line_has_a_held_out_part(tmp_path, length, validation):
+    sequence = "ACGT" * (length // 4)
+    (tmp_path / "a.fa").write_text(f">a\n{sequence}\n")
+    tokenize_corpus([tmp_path / "a.fa"], save_tokenizer(tmp_path / "t", "ACGT"), tmp_path / "corpus", validation)
+    corpus = Corpus(tmp_path / "corpus")
+    assert abs(len(corpus.validation) / length - validation) < 0.02
+
+
+def test_a_header_is_never_cut(tmp_path):
+    records = "".join(f">ACGTACGTACGT{i}\nNN\n" for i in range(40))
+    (tmp_path / "a.fa").write_text(records)
+    tokenizer = save_tokenizer(tmp_path / "t", "ACGTN")
+    for validation in np.linspace(0.1, 0.9, 30):
+        folder = tmp_path / f"corpus{validation}"
+        tokenize_corpus([tmp_path / "a.fa"], tokenizer, folder, float(validation))
+        corpus = Corpus(folder)
+        assert set(spell(np.concatenate([corpus.train, corpus.validation]), "ACGTN")) == {"N"}
+
+
 def test_the_table_says_what_the_tokenizer_itself_says(tmp_path, fasta):
     from seqlm.tokenization import learn_tokenizer, save_tokenizer
 

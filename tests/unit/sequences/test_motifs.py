@@ -147,3 +147,33 @@ def test_unusable_motif_files(tmp_path):
     two.write_text(MATRIX.read_text() * 2)
     with pytest.raises(InputError, match="2 matrices"):
         read_motif(two)
+
+
+def matrix_file(path, rows):
+    path.write_text(
+        ">M1 test\n" + "".join(f"{b} [ {' '.join(map(str, row))} ]\n" for b, row in zip("ACGT", rows, strict=True))
+    )
+    return path
+
+
+def test_a_matrix_of_probabilities_labels_what_its_counts_label(tmp_path):
+    counts = np.array([read_motif(MATRIX).counts[base] for base in "ACGT"])
+    file = matrix_file(tmp_path / "p.jaspar", (counts / counts.sum(0)).round(6))
+    rng = np.random.default_rng(0)
+    sequence = "".join(rng.choice(list("ACGT"), 200_000))
+    known, found = (motif_scanner(path, p_value=1e-3).track(sequence) != 0 for path in (MATRIX, file))
+    assert (known & found).sum() / (known | found).sum() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([[1, 2], [1, 2], [1], [1, 2]], "rows differ in length"),
+        ([[1, 2], [-1, 2], [1, 0], [1, 2]], "-1 is no count"),
+        ([[1, "nan"], [1, 2], [1, 0], [1, 2]], "nan is no count"),
+        ([[1, 0], [1, 0], [1, 0], [1, 0]], "position 2 has no counts"),
+    ],
+)
+def test_a_matrix_that_is_none_is_one_line(tmp_path, rows, words):
+    with pytest.raises(InputError, match=words):
+        read_motif(matrix_file(tmp_path / "m.jaspar", rows))

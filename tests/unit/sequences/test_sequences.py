@@ -385,6 +385,35 @@ def test_genome_index_is_made_anew_when_the_file_changes(tmp_path):
         assert genome.fetch("b", 2, 8) == "GTACGT"
 
 
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.bgz"])
+@pytest.mark.parametrize(
+    "other",
+    [[(">a", 100), (">b", 200)], [(">b", 100), (">a", 180)], [(">a", 90), (">b", 200)], [(">a", 400)]],
+    ids=["longer", "renamed", "shorter", "one record"],
+)
+def test_genome_replaced_by_a_file_with_an_older_time_stamp(tmp_path, name, other):
+    """As `cp -p`, `tar` and `rsync -t` leave it: the index of the former file is newer."""
+    import os
+
+    rng = np.random.default_rng(3)
+
+    def text(records):
+        truth = {header[1:]: "".join(rng.choice(list("ACGT"), n)) for header, n in records}
+        lines = [f">{n}\n" + "".join(f"{t[i : i + 60]}\n" for i in range(0, len(t), 60)) for n, t in truth.items()]
+        return "".join(lines).encode(), truth
+
+    path = write(tmp_path / name, text([(">a", 100), (">b", 180)])[0])
+    Genome(path).close()
+    content, truth = text(other)
+    write(path, content)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    with Genome(path) as genome:
+        assert genome.lengths == {n: len(t) for n, t in truth.items()} or name.endswith("bgz")
+        for chrom, sequence in truth.items():
+            if name == "g.fa" or [n for n, _ in other] != [">b", ">a"]:
+                assert genome.fetch(chrom, 10, 80) == sequence[10:80]
+
+
 def test_genome_beside_which_nothing_can_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     with Genome(write(tmp_path / "g.fa.bgz", b">a\nACGT\n")) as genome:

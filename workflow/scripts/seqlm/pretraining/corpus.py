@@ -27,7 +27,7 @@ _PIECE = 6720
 _PIECES_AT_ONCE = 256
 
 # The cut between the parts moves on to the next line end, if there is one within this many bytes.
-_LONGEST_LINE = 1 << 16
+_LONGEST_LINE = 1 << 16  # and never more than half of the held-out text
 
 _FOLD = bytes(range(256)).upper()
 
@@ -84,7 +84,7 @@ def tokenize_corpus(paths, tokenizer, folder, validation=0.1, headers=None):
         sources = []
         for path, size in zip(paths, sizes, strict=True):
             source = {"name": Path(path).name, "characters": dict.fromkeys(PARTS, 0), "tokens": dict.fromkeys(PARTS, 0)}
-            pieces = _split(path, size - round(size * validation))
+            pieces = _split(path, size - round(size * validation), round(size * validation))
             for name, chunks in itertools.groupby(_accounted(pieces, source["characters"], text, bar), itemgetter(0)):
                 part = parts[name]
                 before = part.bytes
@@ -127,13 +127,14 @@ def _accounted(pieces, characters, text, bar):
         yield name, chunk
 
 
-def _split(path, cut):
+def _split(path, cut, held_out):
     """Yield (part, text) of a FASTA file; the parts meet at the first line end from byte `cut` on.
 
-    Where no line ends for long (a chromosome in one line) they meet at `cut` itself. A file that does not end in a
+    Where no line ends within half of the `held_out` bytes, or for long (a chromosome in one line), they meet at
+    `cut` itself; a header is never cut. A file that does not end in a
     line end gets one, so that the next file's first header begins a line.
     """
-    offset, last = 0, b""
+    offset, last, wait = 0, b"", min(_LONGEST_LINE, held_out // 2)
     with open_bytes(path) as reader:
         while chunk := reader.read():
             if offset == 0 and not chunk.lstrip(WHITESPACE).startswith(b">"):
@@ -142,7 +143,8 @@ def _split(path, cut):
                 chunk += reader.read(_LONGEST_LINE)
                 at = cut - offset
                 if chunk[at - 1 : at] != b"\n":
-                    at = chunk.find(b"\n", at, at + _LONGEST_LINE) + 1 or at
+                    header = chunk.startswith(b">", chunk.rfind(b"\n", 0, at) + 1)
+                    at = chunk.find(b"\n", at, at + (_LONGEST_LINE if header else wait)) + 1 or at
                 yield "train", chunk[:at]
                 if at < len(chunk):
                     yield "validation", chunk[at:]

@@ -2,11 +2,17 @@
 
 import os
 import shutil
+import struct
 import tempfile
+import zlib
 from pathlib import Path
 
 from seqlm.common.errors import InputError
 from seqlm.sequences.opening import is_bgzip, is_gzip, open_bytes
+
+_LONGEST_HEADER = 1 << 10
+_LONGEST_REST = 1 << 12
+_RECORDS_LOOKED_AT = 1000
 
 
 class Genome:
@@ -53,12 +59,12 @@ class Genome:
             raise InputError(self.path, f"cannot be indexed ({error})", "wrap its lines evenly, ids unique") from None
 
     def _index(self):
-        """Paths of an index that is complete and not older than the file; made where there is none."""
+        """Paths of an index that is complete, not older than the file, and fits it; made where there is none."""
         names = [self.path.name + ".fai", self.path.name + ".gzi"]
         beside = [self.path.parent / name for name in names]
         needed = beside if is_bgzip(self.path) else beside[:1]
         written = self.path.stat().st_mtime
-        if all(path.exists() and path.stat().st_mtime >= written for path in needed):
+        if all(path.exists() and path.stat().st_mtime >= written for path in needed) and _fits(self.path, *needed):
             return beside
         # Built in a folder of its own and then renamed: a job running beside this one reads a whole index or none.
         writable = os.access(self.path.parent, os.W_OK)
@@ -105,7 +111,14 @@ class Genome:
                 f"{chrom}:{start}-{end} is outside of the record's 0-{self.lengths[chrom]}",
                 "check the coordinates and that they belong to this assembly",
             )
-        return str(self._faidx.fetch(chrom, start + 1, end)) if end > start else ""
+        found = str(self._faidx.fetch(chrom, start + 1, end)) if end > start else ""
+        if len(found) != end - start or "\n" in found or ">" in found:
+            raise InputError(
+                self.path,
+                f"{chrom}:{start}-{end} gave {len(found)} letters of {end - start}",
+                f"its index does not fit: delete {self.path.name}.fai",
+            )
+        return found
 
     def close(self):
         self._faidx.close()
@@ -117,3 +130,58 @@ class Genome:
 
     def __exit__(self, *_):
         self.close()
+
+
+def _fits(path, fai, gzi=None):
+    """Whether an index is of this very file: a file that was put in its place may be older than the index.
+
+    The last record that the index tells of must end where the file ends; in a plain file each record must also begin
+    behind a header of its name.
+    """
+    try:
+        rows = [line.split("\t") for line in fai.read_text().splitlines()]
+        records = [(name, *map(int, numbers[:4])) for name, *numbers in rows]
+        ends = [
+            start + bases // line * width + (bases % line if bases % line or not bases else line - width)
+            for _, bases, start, line, width in records
+        ]
+    except (ValueError, ZeroDivisionError, OSError):
+        return False
+    if not records:
+        return False
+    if gzi is not None:
+        return _uncompressed_rest(path, gzi, max(ends)).strip() == b""
+    if max(ends) > path.stat().st_size:
+        return False
+    with open(path, "rb") as handle:
+        handle.seek(max(ends))
+        if handle.read(_LONGEST_REST).strip():
+            return False
+        for name, _, start, _, _ in records[:_RECORDS_LOOKED_AT]:
+            handle.seek(max(0, start - _LONGEST_HEADER))
+            header = handle.read(min(start, _LONGEST_HEADER)).rstrip(b"\r\n").rpartition(b"\n")[2]
+            if len(header) < _LONGEST_HEADER and header[1:].split()[:1] != [name.encode()]:
+                return False
+    return True
+
+
+def _uncompressed_rest(path, gzi, end):
+    """What a bgzip file holds after `end` uncompressed bytes; b"?" where that cannot be, or its index is of another."""
+    content = gzi.read_bytes()
+    (count,) = struct.unpack_from("<Q", content)
+    offsets = [(0, 0), *struct.iter_unpack("<QQ", content[8 : 8 + 16 * count])]
+    compressed, plain = max((pair for pair in offsets if pair[1] <= end), default=(0, 0))
+    if len(offsets) != count + 1 or compressed >= path.stat().st_size:
+        return b"?"
+    found = b""
+    with open(path, "rb") as handle:
+        handle.seek(compressed)
+        rest = handle.read()
+    try:
+        while rest:
+            reader = zlib.decompressobj(wbits=31)
+            found += reader.decompress(rest)
+            rest = reader.unused_data
+    except zlib.error:
+        return b"?"
+    return found[end - plain :] if len(found) >= end - plain else b"?"

@@ -20,10 +20,14 @@ from seqlm.common.errors import InputError
 
 MOTIF_LENGTH = 10  # bases; the shortest run of equal scores that counts as a motif
 STRANDS = ("both", "forward")
+SITES = 20
 
 
 def read_motif(path):
     """Read the one count matrix of a JASPAR file.
+
+    A matrix of probabilities (each column sums to 1) is taken for `SITES` sites, as the MEME format does where their
+    number is not given: as counts, pseudocounts would drown it.
 
     Returns
     -------
@@ -32,18 +36,32 @@ def read_motif(path):
     Raises
     ------
     InputError
-        If the file is missing, is not JASPAR text, or holds no matrix or several.
+        If the file is missing, is not JASPAR text, or holds no matrix or several, or one that is not of four rows of
+        counts of equal length.
     """
     try:
         with open(path) as handle:
             found = motifs.parse(handle, "jaspar")
     except FileNotFoundError:
         raise InputError(path, "there is no such motif file", "give the path of a JASPAR matrix") from None
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except Exception as error:  # Biopython raises Exception itself for rows of unequal length
+        if "inconsistent lengths" in str(error):
+            raise InputError(path, "its rows differ in length", "give each base a number at each position") from None
         raise InputError(path, "not a matrix in JASPAR format",
                          "expected '>ID name' and four rows of counts such as 'A [ 3 5 0 ]'") from None  # fmt: skip
     if len(found) != 1:
         raise InputError(path, f"{len(found)} matrices in the file", "keep one: '>ID name' and four rows of counts")
+    counts = found[0].counts
+    rows = np.array([counts[base] for base in "ACGT"])
+    wrong = ~(rows >= 0) | ~np.isfinite(rows)
+    if wrong.any():
+        raise InputError(path, f"{rows[wrong][0]:g} is no count", "give counts of 0 or more")
+    total = rows.sum(0)
+    if (total == 0).any():
+        raise InputError(path, f"position {np.flatnonzero(total == 0)[0] + 1} has no counts", "leave it out")
+    if np.allclose(total, 1, atol=0.02):
+        for base, row in zip("ACGT", rows / total * SITES, strict=True):
+            counts[base] = row.tolist()
     return found[0]
 
 
