@@ -58,7 +58,8 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
     Parameters
     ----------
     model : BackboneModel
-        Its ``features`` are computed; both strands when its context says so, pooled when its head is.
+        Its ``features`` are computed: of all its layers (each normalised, so that their mix is learned on the cache)
+        and strands, pooled when its head is.
     X : integer tensor (n, T)
         Token ids.
     folder : path
@@ -141,7 +142,8 @@ def _fingerprint(model, X, precision):
     """Digest of everything the features depend on."""
     digest = hashlib.sha256()
     config = model.config
-    digest.update(json.dumps([config.backbone_config, config.context, config.head, config.pooling, precision]).encode())
+    own = [getattr(config, key) for key in ("context", "head", "pooling", "layers", "skip", "complement", "bases")]
+    digest.update(json.dumps([config.backbone_config, *own, precision]).encode())
     for name, tensor in sorted(model.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(str(tuple(X.shape)).encode() + X.contiguous().numpy().tobytes())
@@ -154,5 +156,5 @@ def _check_room(folder, needed):
         raise InputError(
             folder,
             f"features need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
-            "free some space, or set training: {cache: false} to run the backbone in every epoch",
+            "free some space, choose fewer layers, or set training: {cache: false} to run the backbone in every epoch",
         )

@@ -186,6 +186,7 @@ class GPTModel(GPTPreTrainedModel):
         past_key_values=None,
         inputs_embeds=None,
         use_cache=None,
+        output_hidden_states=False,
         **_,
     ):
         """Hidden states of every token.
@@ -205,6 +206,8 @@ class GPTModel(GPTPreTrainedModel):
             In place of `input_ids`.
         use_cache : bool, optional
             Return a cache that holds these tokens too. Default: when evaluating and one is given.
+        output_hidden_states : bool
+            Also return the states of all layers: the embedding's, each block's, the last after the final norm.
 
         Returns
         -------
@@ -225,9 +228,13 @@ class GPTModel(GPTPreTrainedModel):
             position_ids = torch.arange(past, past + T, device=x.device)[None]
         x = self.dropout(x + self.wpe(position_ids))
         mask = _attention_mask(attention_mask, past, T, x.device)
+        hidden = []
         for block in self.blocks:
+            hidden.append(x)
             x = block(x, mask, past_key_values)
-        return BaseModelOutputWithPast(last_hidden_state=self.norm(x), past_key_values=past_key_values)
+        x = self.norm(x)
+        hidden = (*hidden, x) if output_hidden_states else None
+        return BaseModelOutputWithPast(last_hidden_state=x, past_key_values=past_key_values, hidden_states=hidden)
 
 
 def _attention_mask(attention_mask, past, T, device):
