@@ -93,14 +93,28 @@ def test_shipped_studies_plan(root, config, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("profile", ["local-gpu", "slurm"])
-def test_profiles_ask_for_a_gpu_where_it_is_used(root, workflow, profile):
-    text = (root / "profiles" / profile / "profile.yaml").read_text()
-    asked = {rule for rule, values in yaml.safe_load(text)["set-resources"].items() if "gpu" in values}
-    inference = {"predict_targets", "predict_files", "score_loo", "score_loo_shard", "score_files"}
-    inference |= {"score_variants", "embed_sequences"}
-    assert asked == {"pretrain_backbone", "train_model", *inference}
-    assert "gpu" not in (root / "profiles/default/profile.yaml").read_text().lower()
+@pytest.mark.parametrize(("profile", "gpus"), [("default", 0), ("local-gpu", 1)])
+def test_a_profile_decides_whether_networks_run_on_a_gpu(root, workflow, profile, gpus):
+    said = workflow("-n", "all", "--workflow-profile", str(root / "profiles" / profile)).stdout
+    found = {}
+    for rule, resources in re.findall(r"^(?:local)?rule (\w+):.*?^ +resources: ([^\n]*)", said, re.M | re.S):
+        found.setdefault(rule, set()).add(int((re.search(r"\bgpu=(\d+)", resources) or [0, -1])[1]))
+    networks = {"pretrain_backbone", "train_model", "predict_targets", "score_loo"}
+    assert {rule: found[rule] for rule in networks} == {rule: {gpus} for rule in networks}
+    assert {rule for rule, numbers in found.items() if numbers != {-1}} == networks
+
+
+def test_a_cluster_is_given_every_gpu_that_is_asked_for(root):
+    """A limit would clamp what jobs ask for; the partitions say which of them have GPUs."""
+    profile = yaml.safe_load((root / "profiles/slurm/profile.yaml").read_text())
+    assert "resources" not in profile
+    partitions = yaml.safe_load((root / profile["slurm-partition-config"]).read_text())["partitions"]
+    assert partitions["gpu"]["max_gpu"] and "max_gpu" not in partitions["cpu"]
+
+
+def test_what_needs_the_internet_stays_where_snakemake_runs(root):
+    rules = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    assert set(re.findall(r"^localrules:\n    (\w+),", rules, re.M)) == {"download_source", "fetch_backbone"}
 
 
 def test_a_wrong_name_is_one_line(workflow):

@@ -27,9 +27,7 @@ rule score_loo:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=480,
     params:
         loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
@@ -88,9 +86,7 @@ rule score_files:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=480,
     params:
         loo=lambda w: {k: v for k, v in STUDY["predict"][w.files]["loo"].items() if k != "models"},

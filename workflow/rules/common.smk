@@ -3,6 +3,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -11,7 +13,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from seqlm.common.errors import one_line_errors
 from seqlm.common.provenance import code_digest
-from seqlm.study import Study, load_schema, model_kinds
+from seqlm.study import Study, figure_names, load_schema, model_kinds
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
@@ -44,12 +46,25 @@ def paths(names, pattern):
     return [pattern.format(name) for name in names]
 
 
+# Resources of rules that run a network. A profile's limit on gpu decides whether one is used: Snakemake gives a job no more
+# than there is (profiles/default: none, so the CPU). A job that ran out of memory is given more when it is tried again.
+NETWORK = {
+    "gpu": 1,
+    "torch_threads": STUDY["threads"],
+    "mem_mb": lambda wildcards, attempt: 8000 * attempt,
+}
+# Of rules that read and write tables and figures.
+LIGHT = {"mem_mb": 2000, "runtime": 20}
+
+
 TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo", "classes", "confusion"]
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)
 FIGURES_CODE = code_digest("report/figures", "report/drawing")
-PLOTS = [f"{R}/figures/{name}.{suffix}" for name in STUDY.figures for suffix in ("png", "svg")] + [f"{R}/report.html"]
+FAMILIES = yaml.safe_load((WORKFLOW / "report/figures.yaml").read_text())
+FIGURES = figure_names(STUDY, FAMILIES)
+PLOTS = [f"{R}/figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")] + [f"{R}/report.html"]
 
 
 FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY.predicted_files]
@@ -94,13 +109,11 @@ def backbone_of(wildcards):
     return f"{R}/backbones/{name}" if name else []
 
 
-def figure(name):
-    """A figure's two files, listed in Snakemake's own report too."""
-    family = name.split("-")[0]
-    return {
-        "png": report(f"{R}/figures/{name}.png", caption=f"../report/{family}.rst", category=family.replace("_", " ")),
-        "svg": f"{R}/figures/{name}.svg",
-    }
+def figure(family, subject=None):
+    """A figure's two files, listed in Snakemake's own report too. The family is the wildcard `figure`."""
+    stem = f"{R}/figures/{{figure,{family}}}" + (f"-{subject}" if subject else "")
+    shown = report(f"{stem}.png", caption="../report/figure.rst", category=FAMILIES[family]["heading"])
+    return {"png": shown, "svg": f"{stem}.svg"}
 
 
 def motif_of(wildcards):

@@ -1,6 +1,11 @@
 # Sources, examples and folds.
 
 
+# Compute nodes of most clusters see no internet.
+localrules:
+    download_source,
+
+
 rule download_source:
     input:
         local_origin,

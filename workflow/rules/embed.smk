@@ -13,9 +13,7 @@ rule embed_sequences:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=240,
     params:
         embedding=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["embeddings"].items() if k != "models"},

@@ -16,10 +16,8 @@ rule train_model:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
+        **NETWORK,
         precision=STUDY["precision"],
-        device="auto",
-        mem_mb=8000,
         runtime=720,
     params:
         dataset_name=lambda w: w.dataset,

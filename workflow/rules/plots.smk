@@ -1,30 +1,9 @@
 # Figures and the report, drawn from tables and small arrays alone: no model is needed, and nothing here can train one.
 # Names carry only what is drawn: <family>.png for the study, <family>-<dataset or backbone>.png for a part of it.
+# Each rule says what its figure is drawn from; all else it has from the parent of its kind. `figure` names the script.
 
-CAPTIONS = str(WORKFLOW / "report")
 TABLE = f"{R}/tables/{{}}.tsv".format
-ARRAYS = f"{R}/tables/datasets/{{dataset}}/tested.npz"
-
-
-rule plot_loss:
-    input:
-        history=TABLE("history"),
-        language=TABLE("language"),
-    output:
-        **figure("loss-{backbone}"),
-    log:
-        f"{LOGS}/figures/loss-{{backbone}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        backbone=lambda w: w.backbone,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_loss.py"
+OF_DATASET = f"{R}/tables/datasets/{{{{dataset}}}}/{{}}".format
 
 
 rule plot_losses:
@@ -34,353 +13,165 @@ rule plot_losses:
     output:
         **figure("loss"),
     log:
-        f"{LOGS}/figures/loss.log",
+        f"{LOGS}/figures/{{figure}}.log",
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **LIGHT,
     params:
         names=NAMES,
+        caption=lambda w: FAMILIES[w.figure]["caption"],
         code=FIGURES_CODE,
     script:
-        "../scripts/plot_loss.py"
+        "../scripts/plot_{wildcards.figure}.py"
 
 
-rule plot_pretraining_time:
+use rule plot_losses as plot_pretraining_time with:
     input:
         costs=TABLE("costs"),
     output:
         **figure("pretraining_time"),
-    log:
-        f"{LOGS}/figures/pretraining_time.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_pretraining_time.py"
 
 
-rule plot_training:
-    input:
-        history=TABLE("history"),
+use rule plot_losses as plot_loss with:
     output:
-        **figure("training-{dataset}"),
+        **figure("loss", "{backbone}"),
     log:
-        f"{LOGS}/figures/training-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        f"{LOGS}/figures/{{figure}}-{{backbone}}.log",
     params:
-        dataset=lambda w: w.dataset,
-        metric=lambda w: STUDY.metric(w.dataset),
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_training.py"
+        backbone=lambda w: w.backbone,
 
 
-rule plot_fit_time:
-    input:
-        costs=TABLE("costs"),
-    output:
-        **figure("fit_time-{dataset}"),
-    log:
-        f"{LOGS}/figures/fit_time-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        kinds=KINDS,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_fit_time.py"
-
-
-rule plot_performance:
+use rule plot_losses as plot_performance with:
     input:
         intervals=TABLE("intervals"),
         metrics=TABLE("metrics"),
     output:
-        **figure("performance-{dataset}"),
+        **figure("performance", "{dataset}"),
     log:
-        f"{LOGS}/figures/performance-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        f"{LOGS}/figures/{{figure}}-{{dataset}}.log",
     params:
         dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_performance.py"
 
 
-rule plot_differences:
+use rule plot_performance as plot_training with:
+    input:
+        history=TABLE("history"),
+    output:
+        **figure("training", "{dataset}"),
+    params:
+        metric=lambda w: STUDY.metric(w.dataset),
+
+
+use rule plot_performance as plot_fit_time with:
+    input:
+        costs=TABLE("costs"),
+    output:
+        **figure("fit_time", "{dataset}"),
+    params:
+        kinds=KINDS,
+
+
+use rule plot_performance as plot_differences with:
     input:
         comparisons=TABLE("comparisons"),
     output:
-        **figure("differences-{dataset}"),
-    log:
-        f"{LOGS}/figures/differences-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_differences.py"
+        **figure("differences", "{dataset}"),
 
 
-rule plot_cost_performance:
+use rule plot_performance as plot_cost_performance with:
     input:
         intervals=TABLE("intervals"),
         costs=TABLE("costs"),
         history=TABLE("history"),
     output:
-        **figure("cost_performance-{dataset}"),
-    log:
-        f"{LOGS}/figures/cost_performance-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        **figure("cost_performance", "{dataset}"),
     params:
-        dataset=lambda w: w.dataset,
         kinds=KINDS,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_cost_performance.py"
 
 
-rule plot_folds:
+use rule plot_performance as plot_folds with:
     input:
         metrics=TABLE("metrics"),
         intervals=TABLE("intervals"),
     output:
-        **figure("folds-{dataset}"),
-    log:
-        f"{LOGS}/figures/folds-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        **figure("folds", "{dataset}"),
     params:
-        dataset=lambda w: w.dataset,
         metric=lambda w: STUDY.metric(w.dataset),
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_folds.py"
 
 
-rule plot_tracks:
+use rule plot_performance as plot_tracks with:
     input:
-        arrays=ARRAYS,
+        arrays=OF_DATASET("tested.npz"),
     output:
-        **figure("tracks-{dataset}"),
-    log:
-        f"{LOGS}/figures/tracks-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_tracks.py"
+        **figure("tracks", "{dataset}"),
 
 
-rule plot_scatter:
+use rule plot_performance as plot_scatter with:
     input:
-        arrays=ARRAYS,
+        arrays=OF_DATASET("tested.npz"),
     output:
-        **figure("scatter-{dataset}"),
-    log:
-        f"{LOGS}/figures/scatter-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_scatter.py"
+        **figure("scatter", "{dataset}"),
 
 
-rule plot_confusion:
+use rule plot_performance as plot_confusion with:
     input:
-        arrays=ARRAYS,
+        arrays=OF_DATASET("tested.npz"),
     output:
-        **figure("confusion-{dataset}"),
-    log:
-        f"{LOGS}/figures/confusion-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_confusion.py"
+        **figure("confusion", "{dataset}"),
 
 
-rule plot_reliability:
+use rule plot_performance as plot_reliability with:
     input:
-        arrays=ARRAYS,
+        arrays=OF_DATASET("tested.npz"),
     output:
-        **figure("reliability-{dataset}"),
-    log:
-        f"{LOGS}/figures/reliability-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_reliability.py"
+        **figure("reliability", "{dataset}"),
 
 
-rule plot_umap:
+use rule plot_performance as plot_umap with:
     input:
-        table=f"{R}/tables/datasets/{{dataset}}/umap.tsv",
+        table=OF_DATASET("umap.tsv"),
     output:
-        **figure("umap-{dataset}"),
-    log:
-        f"{LOGS}/figures/umap-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        **figure("umap", "{dataset}"),
     params:
         title=lambda w: f"{w.dataset}: embeddings of test examples (UMAP)",
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_umap.py"
 
 
-rule plot_loo:
+use rule plot_performance as plot_loo with:
     input:
         examples=f"{R}/tables/loo_examples.npz",
         motif=motif_of,
     output:
-        **figure("loo-{dataset}"),
-    log:
-        f"{LOGS}/figures/loo-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_loo.py"
+        **figure("loo", "{dataset}"),
 
 
-rule plot_regions:
-    input:
-        regions=f"{R}/tables/datasets/{{dataset}}/regions.tsv",
-    output:
-        **figure("regions-{dataset}"),
-    log:
-        f"{LOGS}/figures/regions-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_regions.py"
-
-
-rule plot_transcript:
-    input:
-        arrays=f"{R}/tables/datasets/{{dataset}}/transcript.npz",
-    output:
-        **figure("transcript-{dataset}"),
-    log:
-        f"{LOGS}/figures/transcript-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_transcript.py"
-
-
-rule plot_loo_precision:
+use rule plot_performance as plot_loo_precision with:
     input:
         loo=TABLE("loo"),
     output:
-        **figure("loo_precision-{dataset}"),
-    log:
-        f"{LOGS}/figures/loo_precision-{{dataset}}.log",
-    conda:
-        "../../envs/plot.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        dataset=lambda w: w.dataset,
-        names=NAMES,
-        code=FIGURES_CODE,
-    script:
-        "../scripts/plot_loo_precision.py"
+        **figure("loo_precision", "{dataset}"),
+
+
+use rule plot_performance as plot_regions with:
+    input:
+        regions=OF_DATASET("regions.tsv"),
+    output:
+        **figure("regions", "{dataset}"),
+
+
+use rule plot_performance as plot_transcript with:
+    input:
+        arrays=OF_DATASET("transcript.npz"),
+    output:
+        **figure("transcript", "{dataset}"),
 
 
 rule render_report:
     input:
         **{name: TABLE(name) for name in TABLES},
-        figures=[f"{R}/figures/{name}.png" for name in STUDY.figures],
+        figures=[f"{R}/figures/{name}.png" for name in FIGURES],
         summaries=paths(STUDY["runs"], f"{R}/datasets/{{}}/summary.json"),
-        template=f"{CAPTIONS}/report.html.j2",
-        captions=sorted(str(path) for path in Path(CAPTIONS).glob("*.rst")),
+        template=str(WORKFLOW / "report/report.html.j2"),
     output:
         html=f"{R}/report.html",
     log:
@@ -388,11 +179,11 @@ rule render_report:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **LIGHT,
     params:
         config=STUDY.config,
         kinds=KINDS,
+        families=FAMILIES,
         code=code_digest(
             "report/page", "report/page_tables", "evaluation/verdict", "common/tables", "report/collecting"
         ),

@@ -18,9 +18,7 @@ rule predict_targets:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=240,
     params:
         dataset_name=lambda w: w.dataset,
@@ -57,9 +55,7 @@ rule predict_files:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=480,
     params:
         models=lambda w: {
@@ -131,9 +127,7 @@ rule score_variants:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
-        device="auto",
-        mem_mb=8000,
+        **NETWORK,
         runtime=480,
     params:
         length=lambda w: STUDY["predict"][w.files].get("length"),

@@ -57,10 +57,8 @@ rule pretrain_backbone:
         "../../envs/train.yaml"
     threads: STUDY["threads"]
     resources:
-        torch_threads=STUDY["threads"],
+        **NETWORK,
         precision=STUDY["precision"],
-        device="auto",
-        mem_mb=8000,
         runtime=1440,
     params:
         name=lambda w: w.backbone,
@@ -71,6 +69,11 @@ rule pretrain_backbone:
         ),
     script:
         "../scripts/pretrain_backbone.py"
+
+
+# Compute nodes of most clusters see no internet.
+localrules:
+    fetch_backbone,
 
 
 rule fetch_backbone:

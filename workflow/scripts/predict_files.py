@@ -7,8 +7,8 @@ from seqlm.common.runtime import network_job
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        params, resources = snakemake.params, snakemake.resources
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
+        params = snakemake.params
         from seqlm.streaming.command import predict_file
 
         predict_file(
@@ -23,7 +23,7 @@ def main(snakemake):
             level=params.level,
             cleaning=params.cleaning,
             shard=tuple(params.shard),
-            device=resources.device,
+            device=device,
         )
 
 

@@ -11,13 +11,13 @@ from seqlm.common.tables import write_table
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
+        inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         from seqlm.common.tables import write_json, write_parquet
         from seqlm.inference.dataset_predictions import predict_dataset
 
         dataset = Path(inputs.examples).parent
-        table, metrics, cost = predict_dataset(inputs.model, dataset, params.fold, params.parts, resources.device)
+        table, metrics, cost = predict_dataset(inputs.model, dataset, params.fold, params.parts, device)
         place = {"dataset": params.dataset_name, "model": params.model_name, "fold": params.fold, "seed": params.seed}
         metrics = metrics.assign(**place)[[*place, "part", "metric", "value"]]
         write_parquet(table, outputs.predictions)

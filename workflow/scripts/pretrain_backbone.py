@@ -9,14 +9,14 @@ from seqlm.training.checkpoints import beside, discard
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params, resources, folder = snakemake.params, snakemake.resources, snakemake.output.folder
         from seqlm.pretraining.pretrain import pretrain
 
         with atomic_folder(folder) as output:
             pretrain(
                 snakemake.input.corpus, snakemake.input.tokenizer, params.backbone, output, name=params.name,
-                seed=params.seed, precision=resources.precision, device=resources.device,
+                seed=params.seed, precision=resources.precision, device=device,
                 checkpoints=beside(folder), code=params.code,
             )  # fmt: skip
         discard(beside(folder))

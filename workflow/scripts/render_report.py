@@ -1,4 +1,4 @@
-"""Write the study's report as one self-contained HTML file. Reads tables, figures, captions and summaries."""
+"""Write the study's report as one self-contained HTML file. Reads tables, figures and summaries."""
 
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import read_json, read_table
@@ -17,7 +17,7 @@ def main(snakemake):
             {name: read_table(given[name], empty=True) for name in TABLES},
             given.get("figures", []),
             given.template,
-            given.get("captions", []),
+            snakemake.params.families,
             [read_json(path) for path in given.get("summaries", [])],
         )
 

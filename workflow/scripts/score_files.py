@@ -7,8 +7,8 @@ from seqlm.common.runtime import network_job
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        params, resources = snakemake.params, snakemake.resources
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
+        params = snakemake.params
         from seqlm.streaming.command import score_file
 
         score_file(
@@ -19,7 +19,7 @@ def main(snakemake):
             format=params.format,
             reading=params.reading,
             shard=tuple(params.shard),
-            device=resources.device,
+            device=device,
             **params.loo,
         )
 

@@ -10,14 +10,14 @@ from seqlm.common.tables import write_arrays
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        inputs, outputs, params, resources = snakemake.input, snakemake.output, snakemake.params, snakemake.resources
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
+        inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         from seqlm.attribution.dataset_scores import score_dataset
         from seqlm.common.tables import write_json, write_parquet
 
         dataset = Path(inputs.examples).parent
         table, arrays, cost = score_dataset(
-            inputs.model, dataset, params.fold, device=resources.device, shard=tuple(params.shard), **params.loo
+            inputs.model, dataset, params.fold, device=device, shard=tuple(params.shard), **params.loo
         )
         write_parquet(table, outputs.table)
         write_arrays(arrays, outputs.arrays)

@@ -7,13 +7,13 @@ from seqlm.common.runtime import network_job
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
-        inputs, params, resources = snakemake.input, snakemake.params, snakemake.resources
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
+        inputs, params = snakemake.input, snakemake.params
         from seqlm.streaming.command import score_variant_file
 
         score_variant_file(
             inputs.backbone, inputs.file, snakemake.output[0], genome=inputs.genome, length=params.length,
-            shard=tuple(params.shard), device=resources.device,
+            shard=tuple(params.shard), device=device,
         )  # fmt: skip
 
 

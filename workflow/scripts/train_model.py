@@ -11,7 +11,7 @@ from seqlm.training.checkpoints import beside, discard
 
 
 def main(snakemake):
-    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None):
+    with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
         from seqlm.training.fitting import fit_dataset_model
 
@@ -19,7 +19,7 @@ def main(snakemake):
             fit_dataset_model(
                 Path(snakemake.input.examples).parent, params.fold, params.model, params.training, params.seed, output,
                 backbone=snakemake.input.get("backbone") or None, names=(params.dataset_name, params.model_name),
-                precision=resources.precision, device=resources.device, checkpoints=beside(folder),
+                precision=resources.precision, device=device, checkpoints=beside(folder),
                 cache=folder.parents[4] / "cache" / params.dataset_name / params.model_name, code=params.code,
             )  # fmt: skip
         discard(beside(folder))

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from seqlm.common.errors import InputError
-from seqlm.study import Study, load_schema, number_of_folds
+from seqlm.study import Study, figure_names, load_schema, number_of_folds
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+FAMILIES = yaml.safe_load((ROOT / "workflow" / "report" / "figures.yaml").read_text())
 
 SMALLEST = """
 study: mine
@@ -35,7 +36,7 @@ def study(text=SMALLEST, **changes):
 @pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_studies_are_valid(path):
     shipped = Study(yaml.safe_load(path.read_text()), SCHEMA)
-    assert shipped.jobs and shipped.figures
+    assert shipped.jobs and figure_names(shipped, FAMILIES)
 
 
 def test_smallest_study_has_one_job_per_fold_and_seed():
@@ -265,3 +266,9 @@ def test_layers_and_skips_that_cannot_be_are_told_before_anything_runs(entry, ma
 def test_a_networks_own_limits_hold():
     with pytest.raises(InputError, match=r"models.cnn.filters: 0 is less than the minimum"):
         study(models={"cnn": {"network": "cnn", "filters": 0}})
+
+
+def test_figures_are_those_that_a_study_has_something_to_draw_for():
+    names = figure_names(study(), FAMILIES)
+    assert "scatter-binding" in names and "performance-binding" in names
+    assert not {"loss", "differences-binding", "folds-binding", "tracks-binding", "loo-binding"} & set(names)

@@ -146,10 +146,16 @@ def network_job(resources, log=None):
     Parameters
     ----------
     resources : object
-        With the attribute torch_threads, and gpu where GPUs are counted.
+        With the attributes torch_threads and gpu: how many GPUs the job was given.
     log : path, optional
         As for `seqlm.common.errors.one_line_errors`.
+
+    Yields
+    ------
+    str
+        "cuda" where the job was given a GPU, which then must be there, else "cpu".
     """
-    with one_line_errors(log), gpu_slot(getattr(resources, "gpu", 0)):
+    gpus = getattr(resources, "gpu", 0)
+    with one_line_errors(log), gpu_slot(gpus):
         set_threads(resources.torch_threads)
-        yield
+        yield "cuda" if gpus else "cpu"

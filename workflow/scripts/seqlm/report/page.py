@@ -25,26 +25,6 @@ from seqlm.report.page_tables import (
     totals_table,
 )
 
-# family of figures (the part of the file name before the first hyphen) -> section and heading, in reading order
-FAMILIES = {
-    "performance": ("verdict", "Held-out performance"),
-    "loss": ("language", "Loss and bits per base"),
-    "pretraining_time": ("language", "Pretraining time"),
-    "differences": ("performance", "Model against model"),
-    "folds": ("performance", "By fold"),
-    "training": ("performance", "Training curves"),
-    "tracks": ("performance", "Predicted tracks"),
-    "scatter": ("performance", "Predicted against observed"),
-    "confusion": ("performance", "Confusion matrices"),
-    "reliability": ("performance", "Calibration"),
-    "fit_time": ("costs", "Training time"),
-    "cost_performance": ("costs", "Cost against performance"),
-    "loo_precision": ("loo", "Does leave-one-out find the motif?"),
-    "loo": ("loo", "Leave-one-out logos"),
-    "regions": ("loo", "Leave-one-out by region"),
-    "transcript": ("loo", "Leave-one-out along an mRNA"),
-    "umap": ("embeddings", "Maps of embeddings"),
-}
 SECTIONS = {
     "verdict": "Verdict",
     "data": "Data",
@@ -62,7 +42,7 @@ LARGEST_SVG = 400_000  # bytes; above it the PNG is embedded instead
 FEW_GROUPS = 10
 
 
-def render_report(output, config, kinds, tables, figures, template, captions=(), summaries=()):
+def render_report(output, config, kinds, tables, figures, template, families=None, summaries=()):
     """Write the report.
 
     Parameters
@@ -80,8 +60,8 @@ def render_report(output, config, kinds, tables, figures, template, captions=(),
         PNGs, named ``<family>[-<subject>].png``; an SVG beside one is embedded in its place when small enough.
     template : path
         Jinja2 template.
-    captions : list of path
-        ``<family>.rst``: what figures of a family show.
+    families : dict, optional
+        workflow/report/figures.yaml: family of figures -> its section, heading and caption, in reading order.
     summaries : list of dict
         The datasets' summary.json.
 
@@ -103,7 +83,7 @@ def render_report(output, config, kinds, tables, figures, template, captions=(),
         "study": config["study"],
         "note": config.get("note", ""),
         "verdicts": [_verdict(name, tables, totals, kinds) for name in _datasets(tables)],
-        "figures": _by_section(figures, _captions(captions)),
+        "figures": _by_section(figures, families or {}),
         "data": data_table(tables["data"]),
         "leaks": _leaks(tables["data"]),
         "summaries": [_summary_words(summary) for summary in summaries],
@@ -164,10 +144,6 @@ def _verdict(dataset, tables, totals, kinds):
     return {"dataset": dataset, "sentences": sentences, "cards": cards, "metric": NAMES.get(metric, metric)}
 
 
-def _captions(paths):
-    return {Path(path).stem: rst_to_html(Path(path).read_text(encoding="utf-8")) for path in paths}
-
-
 def rst_to_html(text):
     """Paragraphs, ``literals`` and *emphasis* of a caption: all that captions use."""
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip())]
@@ -179,15 +155,15 @@ def rst_to_html(text):
     return "".join(out)
 
 
-def _by_section(paths, captions):
+def _by_section(paths, families):
     """section -> its figures in reading order, each embedded as a data URI."""
-    order = list(FAMILIES)
+    order = list(families)
     figures = {}
     known = [(Path(path), *Path(path).stem.partition("-")[::2]) for path in paths]
     for path, family, subject in sorted(known, key=lambda f: (order.index(f[1]) if f[1] in order else 99, f[1], f[2])):
-        section, heading = FAMILIES.get(family, ("more", family.replace("_", " ")))
+        about = {"section": "more", "heading": family.replace("_", " "), "caption": "", **families.get(family, {})}
+        section, heading, caption = about["section"], about["heading"], rst_to_html(about["caption"])
         title = f"{heading}: {subject}" if subject else heading
-        caption = captions.get(family, "")
         figures.setdefault(section, []).append({
             "title": title, "uri": data_uri(path), "caption": caption, "name": path.stem,
             "alt": f"{title}. " + html.unescape(re.sub(r"<[^>]+>", "", caption)),

@@ -280,32 +280,6 @@ class Study(NewFiles):
         """The metric that a dataset's models are judged by first."""
         return "accuracy" if self.config["datasets"][dataset]["target"] == "class" else "pearson"
 
-    @cached_property
-    def figures(self):
-        """Names of the figures that this study has something to draw for."""
-        names = ["loss", "pretraining_time", *(f"loss-{name}" for name in self.trained)] if self.trained else []
-        for dataset, run in self.config["runs"].items():
-            families = ["performance", "training", "fit_time", "cost_performance"]
-            families += ["differences"] if len(run["models"]) > 1 else []
-            families += ["folds"] if len(self.dataset_folds(dataset)) > 1 else []
-            families += {"track": ["tracks"], "scalar": ["scatter"], "class": ["confusion", "reliability"]}[
-                self.config["datasets"][dataset]["target"]
-            ]
-            families += ["umap"] if run.get("embeddings") else []
-            families += ["loo"] if run.get("loo") and self.has_motif(dataset) else []
-            families += ["regions", "transcript"] if run.get("loo") and self.is_transcripts(dataset) else []
-            families += ["loo_precision"] if run.get("loo") and self.has_motif(dataset) else []
-            names += [f"{family}-{dataset}" for family in families]
-        return names
-
-    def is_transcripts(self, dataset):
-        """Whether examples are mRNAs with a reading frame and exon junctions."""
-        return "transcripts" in self.config["datasets"][dataset]
-
-    def has_motif(self, dataset):
-        """Whether it is known which bases of a dataset matter: those with a score."""
-        return self.config["datasets"][dataset]["target"] == "track"
-
     def model(self, name):
         return self.config["models"][name]
 

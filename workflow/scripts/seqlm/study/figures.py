@@ -1,0 +1,44 @@
+"""Which figures a study has something to draw for."""
+
+
+def figure_names(study, families):
+    """Names of a study's figures.
+
+    Parameters
+    ----------
+    study : Study
+    families : dict
+        workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset), and what a
+        dataset's run ``needs``: its target, loo, embeddings, motif, transcripts, several models, several folds.
+
+    Returns
+    -------
+    list of str
+        ``<family>`` or ``<family>-<backbone or dataset>``.
+    """
+    names = []
+    for family, about in families.items():
+        needs = set(about.get("needs", ()))
+        if "pretraining" in needs and not study.trained:
+            continue
+        needs.discard("pretraining")
+        if "study" in about["of"]:
+            names.append(family)
+        if "backbone" in about["of"]:
+            names += [f"{family}-{backbone}" for backbone in study.trained]
+        if "dataset" in about["of"]:
+            names += [f"{family}-{dataset}" for dataset in study["runs"] if needs <= _traits(study, dataset)]
+    return names
+
+
+def _traits(study, dataset):
+    run, about = study["runs"][dataset], study["datasets"][dataset]
+    traits = {
+        "several models": len(run["models"]) > 1,
+        "several folds": len(study.dataset_folds(dataset)) > 1,
+        "loo": bool(run.get("loo")),
+        "embeddings": bool(run.get("embeddings")),
+        "motif": about["target"] == "track",  # it is known which bases matter: those with a value
+        "transcripts": "transcripts" in about,
+    }
+    return {about["target"], *(trait for trait, has in traits.items() if has)}
