@@ -9,6 +9,7 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.layer_mix import SPEED, LayerMix
 from seqlm.models.language.tuning import finish, tuned
 
 SEQUENCES = ["ATGGTAGCTACATCATCT", "GATTACA", "CCGGTTAACGATGCA"]
@@ -48,16 +49,18 @@ def test_the_head_reads_the_weighted_mean_of_normalised_layers(kind, layers):
     model = pooled(kind, layers)
     numbers = [0, 1, 2, 3] if layers == "all" else layers
     weight = np.linspace(-1, 1, len(numbers))
-    model.mix.weight.copy_(torch.from_numpy(weight))
+    model.mix.weight.copy_(torch.from_numpy(weight / SPEED))
     model.mix.scale.fill_(0.7)
+    model.mix.mean.normal_()
+    model.mix.deviation.uniform_(0.5, 2)
     X = model.encode(SEQUENCES).long()
     states, known = states_by_hooks(model, X)
     share = np.exp(weight) / np.exp(weight).sum()
     mixed = 0
-    for k, s in zip(numbers, share, strict=True):
+    for i, (k, s) in enumerate(zip(numbers, share, strict=True)):
         x = states[k]
         x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
-        mixed = mixed + 0.7 * s * x
+        mixed = mixed + 0.7 * s * (x - model.mix.mean[i].numpy()) / model.mix.deviation[i].numpy()
     mean = (mixed * known[..., None]).sum(1) / known.sum(1, keepdims=True)
     torch.testing.assert_close(model(X), model.head(torch.from_numpy(mean).float()), atol=1e-5, rtol=1e-5)
 
@@ -81,6 +84,20 @@ def test_a_layer_of_another_scale_does_not_drown_the_others():
     expected = model(X)
     model.backbone.norm.weight.mul_(1000)
     torch.testing.assert_close(model(X), expected, atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shape", [(40, 7), (40,)])
+def test_what_all_tokens_share_is_taken_away(shape):
+    """Features in a narrow cone, with rogue dimensions, come out with mean 0 and deviation 1; a constant one with 0."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(*shape, 2, 1, 6)) * [1, 1e-2, 30, 1, 1, 0] + [5, -9, 100, 0, 2, 3]
+    x = torch.from_numpy(x.reshape(*shape, 12)).float()
+    mix = LayerMix(1, 6, strands=2)
+    mix.standardise(x.split(16))
+    y = mix(x).reshape(-1, 6).double()
+    torch.testing.assert_close(y.mean(0), torch.zeros(6).double(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y.std(0, correction=0), torch.tensor([1.0, 1, 1, 1, 1, 0]).double(), atol=1e-3, rtol=0)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 from seqlm.common.errors import InputError
 from seqlm.models.language.backbone import BackboneConfig, BackboneModel
 from seqlm.training import ArrayData, FitSettings, features, fit
-from seqlm.training.features import cached_features
+from seqlm.training.features import cached_features, standardise_layers
 
 GPT = {"model_type": "seqlm-gpt", "vocab_size": 4, "block_size": 24, "n_layer": 1, "n_head": 2, "n_embd": 16}
 
@@ -88,6 +88,20 @@ def test_another_backbone_or_other_sequences_are_not_mixed_up(tmp_path):
     assert not torch.equal(second.rows(np.arange(3)), third.rows(np.arange(3)))
     assert torch.equal(kept, first.rows(np.arange(3)))  # who still reads an old file may finish
     assert len(list(tmp_path.glob("*.bin"))) == 1
+
+
+@pytest.mark.parametrize("head", ["conv", "pooled"])
+def test_layers_are_scaled_by_training_examples_alike_from_ids_and_from_the_cache(tmp_path, head):
+    more = {"head": head, "layers": "all", "context": "both_strands"}
+    direct, cached = model(**more), model(**more)
+    store, _ = cached_features(cached, ids(), tmp_path)
+    standardise_layers(direct, ids())
+    standardise_layers(cached, store)
+    with torch.no_grad():
+        x = direct.features(ids(), pooled=head == "pooled").unflatten(-1, (2, 2, 16)).flatten(0, -3)
+        torch.testing.assert_close(direct.mix.mean, x.mean(0))
+        torch.testing.assert_close(direct.mix.deviation, x.std(0, correction=0))
+        torch.testing.assert_close(direct(ids()), cached(store.rows(np.arange(37))), atol=1e-5, rtol=1e-5)
 
 
 def test_other_layers_or_a_skip_are_other_features(tmp_path):

@@ -123,6 +123,18 @@ def test_layers_and_strands_are_read_whatever_is_trained(tmp_path, backbone, tar
     np.testing.assert_allclose(np.stack(predict_targets(network, sequences, device="cpu")), alone, atol=1e-5)
 
 
+def test_layers_are_scaled_on_the_training_part_alone(tmp_path, backbone):
+    scaled = []
+    for change in (False, True):
+        data = dataset("scalar")
+        held_out = data.folds.query("fold == 0 and part != 'train'")["id"]
+        if change:
+            data.examples.loc[data.examples["id"].isin(held_out), "sequence"] = "A" * 32
+        _, network, _ = run(tmp_path, data, {"backbone": "b"}, backbone, name=f"changed {change}")
+        scaled.append(network.mix.mean)
+    assert torch.equal(*scaled) and scaled[0].abs().max() > 0
+
+
 @pytest.mark.parametrize(
     ("entry", "layers"),
     [({}, [0, 1]), ({"train": {"freeze": 1}}, [0, 1]), ({"train": "lora"}, None), ({"train": "all"}, None),

@@ -21,7 +21,7 @@ from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
-from seqlm.training.features import cached_features
+from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
 
 NO_CHARACTER = ord("N")
@@ -307,6 +307,8 @@ def _inputs(network, examples, training, cache, precision, device):
         rows = store.subset
     train, validation = np.flatnonzero(np.isin(origin, examples.train)), examples.validation
     weight = None if examples.weight is None else examples.weight[origin]
+    if getattr(network, "mix", None) is not None:
+        standardise_layers(network, rows(train), precision=precision, device=device)
     parts = [ArrayData(rows(part), y[part], None if weight is None else weight[part]) for part in (train, validation)]
     return *parts, features
 

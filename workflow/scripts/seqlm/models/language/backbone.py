@@ -125,7 +125,7 @@ class BackboneModel(SequenceModel):
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
         elif self.layers:
-            self.mix = LayerMix(len(self.layers), strands)
+            self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands)
         if config.head == "conv":
             skip = BASES if config.skip == "onehot" else 0
             self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip)
@@ -243,12 +243,14 @@ class BackboneModel(SequenceModel):
         X : integer tensor of token ids, as `encode` gives it
             Or floating: what `features` gave for them, (N, T, D) or pooled (N, D).
         """
+        X, shown = self.parts(X)
+        return self.head(X if self.mix is None else self.mix(X), *shown)
+
+    def parts(self, X):
+        """Input of the mix or head, and what the skip shows, from ids or what `features` gave for them."""
         if not X.is_floating_point():
             X = self.features(X, pooled=self.config.head != "conv")
-        shown = ()
-        if self.config.skip == "onehot":
-            X, shown = X[..., :-BASES], (X[..., -BASES:],)
-        return self.head(X if self.mix is None else self.mix(X), *shown)
+        return (X[..., :-BASES], (X[..., -BASES:],)) if self.config.skip == "onehot" else (X, ())
 
     def known(self, ids):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
