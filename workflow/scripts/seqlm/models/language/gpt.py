@@ -280,6 +280,7 @@ class GPTForCausalLM(GPTPreTrainedModel, GenerationMixin):
         shift_labels=None,
         use_cache=None,
         logits_to_keep=0,
+        output_hidden_states=False,
         return_dict=True,
         **_,
     ):
@@ -297,14 +298,18 @@ class GPTForCausalLM(GPTPreTrainedModel, GenerationMixin):
 
         Other parameters as in `GPTModel.forward`.
         """
-        core = self.network(input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache)
+        core = self.network(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache, output_hidden_states
+        )
         logits = self.lm_head(core.last_hidden_state[:, -logits_to_keep:])
         if labels is not None:
             shift_labels = F.pad(labels[:, 1:].long(), (0, 1), value=-100)
         loss = None
         if shift_labels is not None:
             loss = F.cross_entropy(logits.float().flatten(0, 1), shift_labels.long().flatten(), ignore_index=-100)
-        output = CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=core.past_key_values)
+        output = CausalLMOutputWithPast(
+            loss=loss, logits=logits, past_key_values=core.past_key_values, hidden_states=core.hidden_states
+        )
         return output if return_dict else output.to_tuple()
 
 
