@@ -112,6 +112,12 @@ def test_long_texts_are_cut_and_told_once(caplog):
     model = on("gpt2", pooling="mean")  # reads 64 tokens
     ids = model.encode(["ACGTTGCATT" * 40, "GATTACA"])
     assert ids.shape == (2, 128) and "1 of 2 sequences are cut to 64 tokens" in caplog.text
+    # Byte pairs were learned on one strand: this one fits in 64 tokens, its reverse complement does not.
+    caplog.clear()
+    text = "ACGTTGCAGATTACAGATTACACCGGTTAACG" * 4
+    tokens = [len(model.tokenizer(t)["input_ids"]) for t in (text, reverse_complement(text))]
+    ids = model.encode([text, "GATTACA"])
+    assert tokens[0] <= 64 < tokens[1] and "1 of 2 sequences are cut" in caplog.text
 
 
 def test_tokens_without_a_complement():

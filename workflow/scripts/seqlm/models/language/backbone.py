@@ -180,7 +180,7 @@ class BackboneModel(SequenceModel):
                 raise InputError(
                     "sequence", f"has {ids.shape[1]} tokens, the backbone reads {longest}", "cut it into windows"
                 )
-            cut = int(self.known(ids[:n, longest:]).any(1).sum())
+            cut = int(self.known(ids[:, longest:]).any(1).view(-1, n).any(0).sum())  # either of its texts
             log.warning("%d of %d sequences are cut to %d tokens", cut, n, longest)
             ids = ids[:, :longest]
         if not self.reads_texts:
