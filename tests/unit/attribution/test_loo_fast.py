@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_models import small_model
 
 from seqlm import leave_one_out
 from seqlm.attribution.fast.pooling import StitchedPool
@@ -63,13 +64,14 @@ def test_cnn(texts, edit, target, seed, kernel, filters, hidden, pooling, length
     texts=sequences, edit=edits, target=targets, seed=seeds, kernel=st.integers(1, 7), layers=st.integers(1, 3),
     context=st.sampled_from(["forward", "both_strands"]), pooling=st.sampled_from(POOLINGS),
     length=st.sampled_from([None, 45]), alphabet=st.sampled_from(["ACGT", "ACGTNacgt\n"]),
+    read=st.sampled_from(["last", "all", [0], [1, 0]]), skip=st.booleans(),
 )  # fmt: skip
-def test_causal_backbone(texts, edit, target, seed, kernel, layers, context, pooling, length, alphabet):
+def test_causal_backbone(texts, edit, target, seed, kernel, layers, context, pooling, length, alphabet, read, skip):
     core = GPTModel(GPTConfig(vocab_size=len(alphabet), block_size=64, n_layer=layers, n_head=2, n_embd=8))
     model = BackboneModel.on(
         core, learn_tokenizer("character", alphabet=alphabet), head="conv" if target == "track" else "pooled",
         target=target, n_outputs=3 if target == "class" else 1, kernel=kernel, hidden=6, context=context,
-        pooling=pooling, length=length,
+        pooling=pooling, length=length, layers=read, skip="onehot" if skip and target == "track" else "none",
     )  # fmt: skip
     assert_same(with_random_weights(model, seed), texts, edit)
 
@@ -125,6 +127,18 @@ def test_paths_are_taken_only_for_networks_they_know():
     model.backbone.blocks[0].attention.qkv = torch.nn.Sequential(model.backbone.blocks[0].attention.qkv)
     assert _path_of(model) == "Reference"
     assert set(FAST_PATHS) == {"seqlm-cnn", "seqlm-backbone", "seqlm-saluki"}
+
+
+def test_texts_of_both_strands_are_edited_before_they_are_complemented():
+    encoder = small_model("esm")
+    options = {"context": "both_strands", "layers": "all", "head": "pooled", "target": "scalar", "hidden": 6}
+    model = with_random_weights(BackboneModel.on(encoder, encoder.tokenizer, **options), 0)
+    text = "ATGGTAGCTACATCA"
+    edited = [text[:i] + "N" + text[i + 1 :] for i in range(len(text))]
+    with torch.no_grad():
+        expected = torch.cat([model(model.encode([copy])) - model(model.encode([text])) for copy in edited])
+    found = leave_one_out(model, [text], "mask", device="cpu")
+    np.testing.assert_allclose(np.ravel(found.scores), expected, atol=1e-5)
 
 
 def _path_of(model, method="auto"):

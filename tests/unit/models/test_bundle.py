@@ -59,8 +59,10 @@ def test_cnn_predicts_the_same_after_reload(tmp_path, target):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"context": "both_strands"}, {"head": "pooled", "target": "scalar", "train": 1}]
-)
+    "options",
+    [{}, {"context": "both_strands"}, {"head": "pooled", "target": "scalar", "train": 1},
+     {"layers": "all", "skip": "onehot"}, {"layers": [0, 2], "head": "linear", "target": "scalar"}],
+)  # fmt: skip
 def test_backbone_predicts_the_same_after_reload(tmp_path, tokenizer, options):
     model = BackboneModel.on(language(), tokenizer, hidden=8, **options).eval()
     save_bundle(model, tmp_path / "b")

@@ -98,6 +98,17 @@ def test_generate_uses_the_cache_and_equals_greedy_by_hand():
     assert torch.equal(generated, ids)
 
 
+@torch.no_grad()
+def test_hidden_states_are_those_between_the_blocks():
+    model, ids = tiny(), torch.randint(0, 4, (2, 20))
+    output = model(ids, output_hidden_states=True)
+    core = model.network
+    x = core.wte(ids) + core.wpe.weight[:20]
+    expected = [x, x := core.blocks[0](x), core.norm(core.blocks[1](x))]
+    assert all(torch.equal(a, b) for a, b in zip(output.hidden_states, expected, strict=True))
+    assert model(ids).hidden_states is None
+
+
 def test_loss_is_cross_entropy_of_the_next_token():
     model, ids = tiny(), torch.randint(0, 4, (2, 11))
     log_p = model(ids[:, :-1]).logits.log_softmax(-1)

@@ -15,6 +15,7 @@ from seqlm.attribution import leave_one_out
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import predict, predict_targets
 from seqlm.models.bundle import load_model, save_bundle
+from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.sequences import Genome, reverse_complement
 from seqlm.streaming import predicting
@@ -95,6 +96,21 @@ def test_every_input_gives_what_predict_gives(suffix, bundles, fasta, sequences,
     )
     assert pq.ParquetFile(tmp_path / "out.parquet").num_row_groups == 4
     assert not list(tmp_path.glob("*.parts"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("esm", {"head": "pooled", "target": "scalar"}),
+     ("seqlm-gpt", {"head": "conv", "target": "track", "skip": "onehot"})],
+)  # fmt: skip
+def test_layers_of_both_strands_are_read_from_files_too(kind, options, fasta, sequences, tmp_path):
+    encoder = small_model(kind)
+    options |= {"layers": "all", "context": "both_strands", "hidden": 8}
+    save_bundle(BackboneModel.on(encoder, encoder.tokenizer, **options), tmp_path / "model")
+    predict_file([tmp_path / "model"], fasta, tmp_path / "out.parquet", chunk_size=7, device="cpu")
+    written = np.array(pq.read_table(tmp_path / "out.parquet")["prediction"].to_pylist())
+    expected = predict_targets(load_model(tmp_path / "model"), sequences, device="cpu")
+    np.testing.assert_allclose(written, np.array(expected), atol=1e-5)
 
 
 def test_several_models_give_mean_and_standard_deviation(bundles, fasta, sequences, tmp_path):

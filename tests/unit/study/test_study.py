@@ -258,6 +258,24 @@ def test_a_model_has_only_keys_of_its_kind():
         study(models={"cnn": {"network": "cnn", "blocks": 4}})
 
 
+@pytest.mark.parametrize(
+    ("entry", "match"),
+    [
+        ({"layers": [0, 9]}, "models.gpt.layers: the backbone has no layer 9.*0 .the embedding. to 4"),
+        ({"layers": "first"}, "models.gpt.layers"),
+        ({"layers": [1, 1]}, "models.gpt.layers"),
+        ({"skip": "onehot"}, "models.gpt.skip: the target is scalar.*track"),
+        ({"network": "cnn", "layers": "all"}, "models.gpt"),
+    ],
+)
+def test_layers_and_skips_that_cannot_be_are_told_before_anything_runs(entry, match):
+    """The backbone has four layers, the target is a scalar."""
+    language = {"vocab4": {"kind": "character"}}, {"gpt": {"tokenizer": "vocab4", "corpus": ["windows"]}}
+    models, runs = {"gpt": {"backbone": "gpt", **entry}}, {"binding": {"models": ["gpt"]}}
+    with pytest.raises(InputError, match=match):
+        study(tokenizers=language[0], backbones=language[1], models=models, runs=runs)
+
+
 def test_a_networks_own_limits_hold():
     with pytest.raises(InputError, match=r"models.cnn.filters: 0 is less than the minimum"):
         study(models={"cnn": {"network": "cnn", "filters": 0}})

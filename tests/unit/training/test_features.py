@@ -9,15 +9,16 @@ import torch
 from seqlm.common.errors import InputError
 from seqlm.models.language.backbone import BackboneConfig, BackboneModel
 from seqlm.training import ArrayData, FitSettings, features, fit
-from seqlm.training.features import cached_features
+from seqlm.training.features import cached_features, standardise_layers
 
 GPT = {"model_type": "seqlm-gpt", "vocab_size": 4, "block_size": 24, "n_layer": 1, "n_head": 2, "n_embd": 16}
 
 
-def model(seed=0, head="conv", context="forward"):
+def model(seed=0, head="conv", context="forward", layers="last", skip="none"):
     torch.manual_seed(seed)
     target = "track" if head == "conv" else "scalar"
-    config = BackboneConfig(GPT, head=head, target=target, hidden=8, context=context, complement=[3, 2, 1, 0])
+    more = {"complement": [3, 2, 1, 0], "layers": layers, "skip": skip, "bases": [0, 1, 2, 3]}
+    config = BackboneConfig(GPT, head=head, target=target, hidden=8, context=context, **more)
     return BackboneModel(config).eval()
 
 
@@ -29,8 +30,12 @@ def ids(n=37, seed=0):
 
 @pytest.mark.parametrize("head", ["conv", "pooled"])
 @pytest.mark.parametrize("context", ["forward", "both_strands"])
-def test_features_equal_those_of_the_model(tmp_path, head, context):
-    network, X = model(head=head, context=context), ids()
+@pytest.mark.parametrize("layers", ["last", "all", [0]])
+@pytest.mark.parametrize("skip", ["none", "onehot"])
+def test_features_equal_those_of_the_model(tmp_path, head, context, layers, skip):
+    if head == "pooled" and skip == "onehot":
+        pytest.skip("a pooled head has no skip")
+    network, X = model(head=head, context=context, layers=layers, skip=skip), ids()
     store, cost = cached_features(network, X, tmp_path, batch_size=8)
     with torch.no_grad():
         direct = network.features(X, pooled=head == "pooled")
@@ -85,22 +90,46 @@ def test_another_backbone_or_other_sequences_are_not_mixed_up(tmp_path):
     assert len(list(tmp_path.glob("*.bin"))) == 1
 
 
+@pytest.mark.parametrize("head", ["conv", "pooled"])
+def test_layers_are_scaled_by_training_examples_alike_from_ids_and_from_the_cache(tmp_path, head):
+    more = {"head": head, "layers": "all", "context": "both_strands"}
+    direct, cached = model(**more), model(**more)
+    store, _ = cached_features(cached, ids(), tmp_path)
+    standardise_layers(direct, ids())
+    standardise_layers(cached, store)
+    with torch.no_grad():
+        x = direct.features(ids(), pooled=head == "pooled").unflatten(-1, (2, 2, 16)).flatten(0, -3)
+        torch.testing.assert_close(direct.mix.mean, x.mean(0))
+        torch.testing.assert_close(direct.mix.deviation, x.std(0, correction=0))
+        torch.testing.assert_close(direct(ids()), cached(store.rows(np.arange(37))), atol=1e-5, rtol=1e-5)
+
+
+def test_other_layers_or_a_skip_are_other_features(tmp_path):
+    for options in ({"layers": [0]}, {"layers": [1]}, {"layers": [1], "skip": "onehot"}):
+        store, _ = cached_features(model(**options), ids(), tmp_path)
+        with torch.no_grad():
+            assert torch.equal(store.rows(np.arange(37)), model(**options).features(ids()))
+
+
 def test_too_little_room_is_said_before_anything_is_computed(tmp_path, monkeypatch):
     monkeypatch.setattr(features.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match="GB are free.*cache: false"):
         cached_features(model(), ids(), tmp_path)
 
 
-def test_a_head_learns_the_same_from_cached_features_as_from_the_backbone(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"layers": "all", "skip": "onehot", "context": "both_strands"}])
+def test_a_head_learns_the_same_from_cached_features_as_from_the_backbone(tmp_path, options):
     X, y = ids(), np.random.default_rng(1).normal(size=(37, 24))
     settings = FitSettings(epochs=3, batch_size=8, learning_rate=1e-2, device="cpu", precision="fp32")
-    direct, cached = model(), model()
+    direct, cached = model(**options), model(**options)
     store, _ = cached_features(cached, X, tmp_path)
     a = fit(direct, ArrayData(X, y), ArrayData(X, y), settings=settings)
     b = fit(cached, ArrayData(store, y), ArrayData(store, y), settings=settings)
     assert np.allclose(a.history["value"], b.history["value"], atol=1e-4)
-    for name, weight in direct.head.state_dict().items():
-        assert torch.allclose(weight, cached.head.state_dict()[name], atol=1e-4)
+    for name, weight in direct.state_dict().items():
+        assert torch.allclose(weight, cached.state_dict()[name], atol=1e-4)
+    if options:
+        assert cached.mix.weight.abs().max() > 1e-3
     assert all(
         torch.equal(p, q) for p, q in zip(model().backbone.parameters(), cached.backbone.parameters(), strict=True)
     )

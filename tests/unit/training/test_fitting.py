@@ -107,6 +107,44 @@ def test_a_head_on_a_backbone(tmp_path, backbone, target, cache):
     assert (tmp_path / "cache").exists() == cache
 
 
+@pytest.mark.parametrize("target", ["track", "scalar", "class"])
+@pytest.mark.parametrize("train", ["head", "all", "lora", {"freeze": 1}])
+def test_layers_and_strands_are_read_whatever_is_trained(tmp_path, backbone, target, train):
+    data = dataset(target)
+    entry = {"backbone": "b", "train": train, "layers": "all", "context": "both_strands"}
+    entry |= {"skip": "onehot"} if target == "track" else {}
+    output, network, history = run(tmp_path, data, entry, backbone, cache=tmp_path / "cache")
+    assert same_after_reload(output, network, data)
+    assert network.layers == [0, 1] and "share of each layer" in (output / "README.md").read_text()
+    # All of the backbone's one layer frozen is a frozen backbone, whose features are cached.
+    assert (tmp_path / "cache").exists() == (train in ("head", {"freeze": 1}))
+    sequences = data.examples["sequence"].tolist()[:7]
+    alone = [predict_targets(network, [sequence], device="cpu")[0] for sequence in sequences]
+    np.testing.assert_allclose(np.stack(predict_targets(network, sequences, device="cpu")), alone, atol=1e-5)
+
+
+def test_layers_are_scaled_on_the_training_part_alone(tmp_path, backbone):
+    scaled = []
+    for change in (False, True):
+        data = dataset("scalar")
+        held_out = data.folds.query("fold == 0 and part != 'train'")["id"]
+        if change:
+            data.examples.loc[data.examples["id"].isin(held_out), "sequence"] = "A" * 32
+        _, network, _ = run(tmp_path, data, {"backbone": "b"}, backbone, name=f"changed {change}")
+        scaled.append(network.mix.mean)
+    assert torch.equal(*scaled) and scaled[0].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "layers"),
+    [({}, [0, 1]), ({"train": {"freeze": 1}}, [0, 1]), ({"train": "lora"}, None), ({"train": "all"}, None),
+     ({"head": "linear"}, None), ({"layers": "last"}, None), ({"layers": [0], "train": "all"}, [0])],
+)  # fmt: skip
+def test_frozen_backbones_are_read_at_all_layers_unless_told(tmp_path, backbone, entry, layers):
+    _, network, _ = run(tmp_path, dataset("class"), {"backbone": "b", **entry}, backbone)
+    assert network.layers == layers
+
+
 def test_cached_features_are_shared_between_seeds_and_change_nothing(tmp_path, backbone):
     data = dataset("track")
     entry = {"backbone": "b", "train": "head"}

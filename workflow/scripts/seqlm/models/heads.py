@@ -31,18 +31,24 @@ class ConvHead(nn.Module):
     """One value per position: (N, L, dim) -> (N, L).
 
     LayerNorm, convolution over `kernel` positions, GELU, dropout, linear. On
-    384 features it has 541,697 parameters.
+    384 features it has 541,697 parameters. With `skip` channels beside the
+    features (bases, one-hot), the convolution reads those too, unnormalised.
     """
 
-    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2):
+    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2, skip=0):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.conv = Conv1d(dim, hidden, kernel, padding="same")
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, 1)
+        self.skip = Conv1d(skip, hidden, kernel, padding="same", bias=False) if skip else None
 
-    def forward(self, x):
-        x = self._convolved(x).transpose(1, 2)  # channels stay last in memory
+    def forward(self, x, shown=None):
+        """`x` is (N, L, dim), `shown` (N, L, skip)."""
+        x = self._convolved(x)
+        if self.skip is not None:
+            x = x + self.skip(shown.transpose(1, 2))
+        x = x.transpose(1, 2)  # channels stay last in memory
         return self.linear(self.dropout(F.gelu(x))).squeeze(-1)
 
     def _convolved(self, x):

@@ -6,7 +6,9 @@ from seqlm.common.errors import InputError, check_known
 from seqlm.models.registry import network, option_schema
 
 KINDS = ("network", "backbone", "ensemble")
-OF_BACKBONES = ("head", "train", "context", "pooling", "dropout", "kernel", "hidden", "training")
+OF_BACKBONES = (
+    "head", "train", "context", "layers", "skip", "pooling", "dropout", "kernel", "hidden", "training"
+)  # fmt: skip
 
 
 def check_model(config, name):
@@ -35,6 +37,10 @@ def check_model(config, name):
     elif "backbone" in model:
         check_known(config["backbones"], "backbone", where, model["backbone"])
         _check_keys(model, ("backbone", *OF_BACKBONES), "a model on a backbone", where)
+        backbone, asked = config["backbones"][model["backbone"]], model.get("layers", "last")
+        if "hub" not in backbone and not isinstance(asked, str) and max(asked) > backbone["layers"]:
+            problem = f"the backbone has no layer {max(asked)}"
+            raise InputError(f"{where}.layers", problem, f"use 0 (the embedding) to {backbone['layers']}")
     else:
         own = network(model["network"])
         _check_keys(model, ("network", "training", *own.options), f"the network {own.name}", where)
@@ -44,6 +50,17 @@ def check_model(config, name):
         if error:
             key = ".".join(map(str, error.absolute_path))
             raise InputError(f"{where}.{key}", error.message, own.options[key.split(".")[0]]["description"])
+
+
+def check_target(model, target, where):
+    """Refuse a model on a backbone whose head cannot predict a dataset's target.
+
+    Raises
+    ------
+    InputError
+    """
+    if model.get("skip", "none") != "none" and target != "track":
+        raise InputError(f"{where}.skip", f"the target is {target}: no base has a value", "use it for a track")
 
 
 def _check_keys(model, known, what, where):

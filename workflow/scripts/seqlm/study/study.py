@@ -17,7 +17,7 @@ from seqlm.common.errors import InputError, check_known
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import check_loo
-from seqlm.study.model_settings import check_model
+from seqlm.study.model_settings import check_model, check_target
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
 TOKENIZER_OPTIONS = {
@@ -162,6 +162,7 @@ class Study(NewFiles):
             check_known(config["models"], "model", f"config, runs.{name}", *run["models"])
             for model in run["models"]:
                 check_known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
+                check_target(config["models"][model], config["datasets"][name]["target"], f"config, models.{model}")
             for part in ("loo", "embeddings"):
                 chosen = run.get(part, {}).get("models", [])
                 check_known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)

@@ -21,6 +21,7 @@ from seqlm.common.costs import CostLog
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 from seqlm.training import autocast
+from seqlm.training.data import rows
 
 CHUNK = 512
 
@@ -58,7 +59,8 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
     Parameters
     ----------
     model : BackboneModel
-        Its ``features`` are computed; both strands when its context says so, pooled when its head is.
+        Its ``features`` are computed: of all its layers (each normalised, so that their mix is learned on the cache)
+        and strands, pooled when its head is.
     X : integer tensor (n, T)
         Token ids.
     folder : path
@@ -93,6 +95,27 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
             known = _compute(model, X, data, about, known, precision, torch.device(device), batch_size)
     dtype = np.dtype(known["dtype"])
     return FeatureStore(np.memmap(data, dtype, "r", shape=tuple(known["shape"]))), known["cost"]
+
+
+def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=64):
+    """Fit the scaling of a model's layers on training examples, see `LayerMix.standardise`.
+
+    Parameters
+    ----------
+    model : BackboneModel
+    X : FeatureStore or integer tensor
+        Of the training part alone. A sample of it, spread evenly, is used.
+    precision, device, batch_size
+        As for `cached_features`.
+    """
+    # A track has a vector per base, a pooled sequence but one.
+    sample = np.linspace(0, len(X) - 1, min(len(X), 128 if model.config.head == "conv" else 1024)).astype(int)
+    training, origin = model.training, next(model.parameters()).device
+    model.to(device).eval()
+    parts = (rows(X, sample[i : i + batch_size]) for i in range(0, len(sample), batch_size))
+    with torch.no_grad(), autocast(torch.device(device), precision):
+        model.mix.standardise(model.parts(part.to(device))[0] for part in parts)
+    model.to(origin).train(training)
 
 
 def _compute(model, X, data, about, known, precision, device, batch_size):
@@ -141,7 +164,8 @@ def _fingerprint(model, X, precision):
     """Digest of everything the features depend on."""
     digest = hashlib.sha256()
     config = model.config
-    digest.update(json.dumps([config.backbone_config, config.context, config.head, config.pooling, precision]).encode())
+    own = [getattr(config, key) for key in ("context", "head", "pooling", "layers", "skip", "complement", "bases")]
+    digest.update(json.dumps([config.backbone_config, *own, precision]).encode())
     for name, tensor in sorted(model.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(str(tuple(X.shape)).encode() + X.contiguous().numpy().tobytes())
@@ -154,5 +178,5 @@ def _check_room(folder, needed):
         raise InputError(
             folder,
             f"features need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
-            "free some space, or set training: {cache: false} to run the backbone in every epoch",
+            "free some space, choose fewer layers, or set training: {cache: false} to run the backbone in every epoch",
         )

@@ -21,7 +21,7 @@ from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
-from seqlm.training.features import cached_features
+from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
 
 NO_CHARACTER = ord("N")
@@ -50,7 +50,7 @@ def fit_dataset_model(
     dataset : path or Dataset
     fold : int
     model : dict
-        Model entry of a study: ``network``, or ``head``, ``train``, ``context``, ``pooling`` for a backbone.
+        Model entry of a study: ``network``, or ``head``, ``train``, ``context``, ``layers`` and others for a backbone.
     training : dict
         Training settings of a study: fields of `FitSettings`, and copies, max_shift, cache, label_scaling, tensorboard.
     seed : int
@@ -112,6 +112,9 @@ def fit_dataset_model(
 
             trained = finish(trained)
         card["Training"] |= {"best epoch": result.best_epoch}
+        if getattr(trained, "mix", None) is not None:
+            shares = zip(trained.layers, trained.mix.shares().tolist(), strict=True)
+            card["Training"] |= {"share of each layer": ", ".join(f"{k}: {share:.2f}" for k, share in shares)}
     last = history[history["part"] == "validation"]
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
@@ -261,12 +264,17 @@ def _layout(examples, samplesize=None):
 def _on_backbone(model, examples, folder):
     """A head on a pretrained encoder."""
     from seqlm.models.language.hub import load_any
-    from seqlm.models.language.tuning import tuned
+    from seqlm.models.language.tuning import layers_to_train, tuned
 
     encoder = load_any(folder)
     head = model.get("head") or ("conv" if examples.target == "track" else "pooled")
-    options = {key: model[key] for key in ("context", "pooling", "hidden", "kernel", "dropout") if key in model}
-    return tuned(encoder, encoder.tokenizer, model.get("train", "head"), head=head, **options, **examples.common())
+    train = model.get("train", "head")
+    # The last layer of a frozen encoder serves the encoder's own task; one that is trained learns to serve this one.
+    # A linear probe is by custom one of the last layer.
+    layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
+    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip")
+    options = {"layers": layers} | {key: model[key] for key in fields if key in model}
+    return tuned(encoder, encoder.tokenizer, train, head=head, **options, **examples.common())
 
 
 def _trains_backbone(network):
@@ -286,10 +294,11 @@ def _inputs(network, examples, training, cache, precision, device):
     if examples.target == "track":
         sequences, y, origin = _with_copies(examples, training)
     X = network.encode(as_read(network, sequences))
-    if examples.target == "track" and X.shape[1] != y.shape[1]:
+    tokens = X.shape[1] // (2 if getattr(network, "reads_texts", False) else 1)
+    if examples.target == "track" and tokens != y.shape[1]:
         raise InputError(
             "tokenizer",
-            f"gives {X.shape[1]} tokens for {y.shape[1]} bases, a track needs one per base",
+            f"gives {tokens} tokens for {y.shape[1]} bases, a track needs one per base",
             "use a character tokenizer",
         )
     rows, features = X.__getitem__, None
@@ -298,6 +307,8 @@ def _inputs(network, examples, training, cache, precision, device):
         rows = store.subset
     train, validation = np.flatnonzero(np.isin(origin, examples.train)), examples.validation
     weight = None if examples.weight is None else examples.weight[origin]
+    if getattr(network, "mix", None) is not None:
+        standardise_layers(network, rows(train), precision=precision, device=device)
     parts = [ArrayData(rows(part), y[part], None if weight is None else weight[part]) for part in (train, validation)]
     return *parts, features
 

@@ -8,7 +8,8 @@ layer's projections depend on token and position alone and are looked up in a ta
 With both strands the reverse complement of a copy changes from the mirrored position on; its common prefix with the
 original's reverse complement is kept in the same way. The head runs only where its window can see a change.
 
-Letters: n sequences of T tokens, M copies, H heads, E width, V vocabulary, a first token that is computed.
+Letters: n sequences of T tokens, M copies, H heads, E width, K layers that the model's head reads, V vocabulary, a
+first token that is computed.
 """
 
 import torch
@@ -35,7 +36,7 @@ class Prefix:
         from seqlm.models.language.backbone import BackboneModel
         from seqlm.models.language.gpt import Block, GPTModel
 
-        if type(model) is not BackboneModel or type(model.backbone) is not GPTModel:
+        if type(model) is not BackboneModel or type(model.backbone) is not GPTModel or model.reads_texts:
             return False
         blocks = model.backbone.blocks
         layers = [layer for block in blocks for layer in (block.attention.qkv, block.attention.projection)]
@@ -48,16 +49,13 @@ class Prefix:
         row, position, choice = (t[order].to(device) for t in (row, position, choice))
         weights = None if weights is None else weights.to(device)
         with self.run.context():
-            known = self.model.known(X)
+            texts, turn = self.model.strands(X)
             ids = torch.cat([X.flatten(), columns.flatten(), blank.view(1)]).unique()
-            strands = [_Strand(self.model.backbone, X, ids)]
-            turn = None
+            strands = [_Strand(self.model, X, ids)]
             if self.both:
-                X_other, turn = self.model._reverse_complement(X, known)
-                ids = torch.cat([ids, X_other.flatten(), self._complement(ids)]).unique()
-                strands.append(_Strand(self.model.backbone, X_other, ids))
-            features = self._join([strand.features for strand in strands], turn)
-            prediction = self.model.head(features) if self.conv else self.model.head(features, known)
+                ids = torch.cat([ids, texts[1].flatten(), self._complement(ids)]).unique()
+                strands.append(_Strand(self.model, texts[1], ids))
+            prediction = self._read([strand.features for strand in strands], texts, turn)
             delta = [prediction.new_zeros(0, *prediction.shape[1:] if weights is None else ()).double()]
             start = 0
             while start < len(row):
@@ -79,29 +77,21 @@ class Prefix:
 
     def _predict(self, strands, copies, row):
         """Predictions for edited copies and the first position of a track that they cover."""
-        known, turn, copies_of = self.model.known(copies), None, [copies]
-        if self.both:
-            other, turn = self.model._reverse_complement(copies, known)
-            copies_of.append(other)
-        found = [strand.copies(ids, row) for strand, ids in zip(strands, copies_of, strict=True)]
-        features = self._join([features for features, _ in found], turn)
-        if not self.conv:
-            return self.model.head(features, known), 0
-        if self.both:
-            return self.model.head(features), 0
+        texts, turn = self.model.strands(copies)
+        found = [strand.copies(ids, row) for strand, ids in zip(strands, texts, strict=True)]
+        states = [states for states, _ in found]
+        if not self.conv or self.both:
+            return self._read(states, texts, turn), 0
         # An output sees `before` positions to its left and `behind` to its right.
         before = (self.model.head.conv.kernel_size[0] - 1) // 2
         behind = self.model.head.conv.kernel_size[0] - 1 - before
         first = max(0, found[0][1] - behind)
         seen = max(0, first - before)
-        return self.model.head(features[:, seen:])[:, first - seen :], first
+        return self._read([states[0][:, seen:]], [copies[:, seen:]], None)[:, first - seen :], first
 
-    def _join(self, features, turn):
-        """What the head reads: the core's states, beside them those of the other strand, turned round."""
-        if turn is None:
-            return features[0]
-        other = features[1].gather(1, turn[..., None].expand_as(features[1]))
-        return torch.cat([features[0], other], -1)
+    def _read(self, states, texts, turn):
+        """Predictions from each strand's states and ids."""
+        return self.model(self.model.join(states, texts, turn, pooled=not self.conv))
 
     def _complement(self, ids):
         partner = torch.tensor(self.model.config.complement, device=ids.device)
@@ -109,10 +99,11 @@ class Prefix:
 
 
 class _Strand:
-    """A core's states for sequences, kept so that copies can start in their midst."""
+    """A model's states for sequences, kept so that copies can start in their midst."""
 
-    def __init__(self, core, X, ids):
-        self.core, self.X, self.ids = core, X, ids
+    def __init__(self, model, X, ids):
+        self.model, self.core, self.X, self.ids = model, model.backbone, X, ids
+        core = self.core
         T = X.shape[1]
         x = core.embed_tokens(ids)[:, None] + core.wpe.weight[:T]  # (ids, T, E): each token at each position
         self.table = core.blocks[0].attention.qkv(core.blocks[0].norm_1(x))
@@ -120,7 +111,7 @@ class _Strand:
         self.features = self._states(X, None, 0)
 
     def copies(self, X, row):
-        """States (M, T, E) of copies of sequences `row`, and the first token at which any of them differs."""
+        """States (M, T, K E) of copies of sequences `row`, and the first token at which any of them differs."""
         T = X.shape[1]
         changed = (self.X[row] != X).int()
         first = torch.where(changed.any(1), changed.argmax(1), T - 1).min()
@@ -128,14 +119,16 @@ class _Strand:
         return torch.cat([self.features[row, :a], self._states(X[:, a:], row, a)], 1), a
 
     def _states(self, X, row, a):
-        """States (M, T - a, E) of the tokens from `a` on; without `row`, keys and values are kept."""
+        """States (M, T - a, K E) of the tokens from `a` on; without `row`, keys and values are kept."""
         core, (M, T) = self.core, X.shape
         position = torch.arange(a, a + T, device=X.device)
         x = core.embed_tokens(X) + core.wpe(position)
         qkv = self.table[torch.searchsorted(self.ids, X.contiguous()), position]
         # Query t sees the a tokens before and those up to itself.
         mask = torch.ones(T, a + T, dtype=torch.bool, device=X.device).tril(a) if a else None
+        hidden = []
         for layer, block in enumerate(core.blocks):
+            hidden.append(x)
             if layer:
                 qkv = block.attention.qkv(block.norm_1(x))
             q, k, v = qkv.view(M, T, 3, block.attention.n_head, -1).permute(2, 0, 3, 1, 4)
@@ -146,4 +139,4 @@ class _Strand:
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None and T > 1)
             x = x + block.attention.projection(y.transpose(1, 2).reshape(M, T, -1))
             x = x + block.mlp(block.norm_2(x))
-        return core.norm(x)
+        return self.model.chosen([*hidden, core.norm(x)])

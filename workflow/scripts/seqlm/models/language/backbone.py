@@ -1,12 +1,19 @@
 """A pretrained (or random) sequence encoder with a head on it.
 
-The encoder may be our own GPT or any encoder that transformers' ``AutoModel``
-knows by its config. A causal encoder cannot see what lies to the right of a
-base, so ``context="both_strands"`` also reads the reverse complement, turns the
-result round and puts the two side by side: 2 E features per base.
+The encoder may be our own GPT or any encoder that transformers' ``AutoModel`` knows by its config. The head reads its
+last layer, or several (`seqlm.models.language.layer_mix`). A causal encoder cannot see what lies to the right of a
+base, so ``context="both_strands"`` also reads the reverse complement and puts the two side by side:
+
+* a value per base: what was read on the other strand is turned round, so that both speak of the same base;
+* a value per sequence: each strand is pooled apart, in the direction in which it was read. Side by side rather than
+  averaged, because coding sequence, splice sites and RNA are not the same on both strands.
+
+Where tokens are characters, the other strand's ids follow from the ids. Tokens of several bases do not line up with
+those of the reverse complement: there the text itself is reverse-complemented and encoded again.
 """
 
 import contextlib
+import functools
 import logging
 
 import torch
@@ -17,11 +24,17 @@ from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import ConvHead, LinearHead, PooledHead
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
-from seqlm.tokenization import complement_ids, encode_batch, spelled, tokens_are_bases
+from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
+from seqlm.sequences import base_codes, reverse_complement
+from seqlm.sequences.codes import NO_BASE
+from seqlm.tokenization import complement_ids, encode_batch, kind_of, spelled, tokens_are_bases
 
 CONTEXTS = ("forward", "both_strands")
+SKIPS = ("none", "onehot")
+BASES = 4
 # RoBERTa's way of counting positions begins after the padding id.
 _OFFSET_POSITIONS = {"esm": 2, "roberta": 2, "xlm-roberta": 2, "camembert": 2}
+_TO_RNA = str.maketrans("Tt", "Uu")
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +52,16 @@ class BackboneConfig(SequenceConfig):
     context : {"forward", "both_strands"}
     train : "head", "all" or int
         What is trained beside the head: nothing, all of the encoder, or its last so many layers.
-    complement : list of int, optional
-        Id of each token's reverse complement (`seqlm.tokenization.complement_ids`), for "both_strands".
+    complement : list of int or "text", optional
+        For "both_strands": the id of each token's reverse complement (`seqlm.tokenization.complement_ids`), or that
+        the text is reverse-complemented.
+    layers : "last", "all" or list of int
+        The last layer as it is, or these layers (0 is the embedding) normalised and mixed by learned weights; a linear
+        head gets them side by side, since it weighs each feature itself.
+    skip : {"none", "onehot"}
+        "onehot" shows the conv head the base itself, beside the features.
+    bases : list of int, optional
+        Base code of each token (4: not a base), for the skip.
     """
 
     model_type = "seqlm-backbone"
@@ -56,6 +77,9 @@ class BackboneConfig(SequenceConfig):
         context="forward",
         train="head",
         complement=None,
+        layers="last",
+        skip="none",
+        bases=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +92,9 @@ class BackboneConfig(SequenceConfig):
         self.context = context
         self.train = train
         self.complement = complement
+        self.layers = layers
+        self.skip = skip
+        self.bases = bases
 
 
 class BackboneModel(SequenceModel):
@@ -91,9 +118,17 @@ class BackboneModel(SequenceModel):
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # never used here, and not every checkpoint has its weights
         self.backbone = backbone
-        dim = self.backbone.config.hidden_size * (2 if config.context == "both_strands" else 1)
+        strands = 2 if config.context == "both_strands" else 1
+        dim = self.backbone.config.hidden_size * strands
+        self.layers = layer_numbers(config.layers, len(layers_of(backbone)))
+        self.mix = None
+        if self.layers and config.head == "linear":
+            dim *= len(self.layers)
+        elif self.layers:
+            self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands)
         if config.head == "conv":
-            self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout)
+            skip = BASES if config.skip == "onehot" else 0
+            self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip)
         elif config.head == "linear":
             self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
@@ -115,66 +150,109 @@ class BackboneModel(SequenceModel):
         """
         backbone = backbone.base_model
         if options.get("context") == "both_strands":
-            options["complement"] = complement_ids(tokenizer).tolist()
+            aligned = kind_of(tokenizer) in ("character", "atomic")  # atomic ones have no complement, which is told
+            options["complement"] = complement_ids(tokenizer).tolist() if aligned else "text"
+        if options.get("skip") == "onehot":
+            options["bases"] = _bases(tokenizer, backbone.config.vocab_size)
         if backbone.config.pad_token_id is None:
             backbone.config.pad_token_id = tokenizer.pad_token_id  # or padding would be read as a token
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
         return model
 
+    @property
+    def reads_texts(self):
+        """Whether a row of ids holds two texts: the sequence and, from its middle on, its reverse complement."""
+        return self.config.complement == "text" and self.config.context == "both_strands"
+
     def encode(self, sequences):
-        """Token ids (N, T), uint8 or int32. What is more than the encoder can read is cut, which is logged."""
+        """Token ids (N, T), uint8 or int32; (N, 2 T) where `reads_texts`.
+
+        What is more than the encoder can read is cut, which is logged. Of a text that is cut the other strand is read
+        from its own beginning, which is the sequence's end.
+        """
         if self.config.target == "track" and not tokens_are_bases(self.tokenizer):
             problem = "its tokens are not the bases of a sequence, one by one, and a track has a value for each base"
             raise InputError("tokenizer", problem, "use a character tokenizer, or predict one value per sequence")
-        sequences = spelled(self.tokenizer, sequences)
-        ids = torch.from_numpy(encode_batch(self.tokenizer, sequences, length=self.config.length))
+        sequences, n = list(spelled(self.tokenizer, sequences)), len(sequences)
+        texts = [*sequences, *map(self._other_text, sequences)] if self.reads_texts else sequences
+        ids = torch.from_numpy(encode_batch(self.tokenizer, texts, length=self.config.length))
         longest = longest_input(self.backbone, self.tokenizer)
-        if longest is None or ids.shape[1] <= longest:
+        if longest is not None and ids.shape[1] > longest:
+            if self.config.target == "track":
+                raise InputError(
+                    "sequence", f"has {ids.shape[1]} tokens, the backbone reads {longest}", "cut it into windows"
+                )
+            cut = int(self.known(ids[:, longest:]).any(1).view(-1, n).any(0).sum())  # either of its texts
+            log.warning("%d of %d sequences are cut to %d tokens", cut, n, longest)
+            ids = ids[:, :longest]
+        if not self.reads_texts:
             return ids
-        if self.config.target == "track":
-            raise InputError(
-                "sequence", f"has {ids.shape[1]} tokens, the backbone reads {longest}", "cut it into windows"
-            )
-        cut = int(self.known(ids[:, longest:]).any(1).sum())
-        log.warning("%d of %d sequences are cut to %d tokens", cut, len(ids), longest)
-        return ids[:, :longest]
+        return torch.cat([ids[:n], ids[n:]], 1)
 
     def features(self, X, pooled=False):
-        """What the head reads: (N, T, D), or (N, D) when `pooled`; D is 2 E for both strands.
+        """What the head reads: (N, T, D), or (N, D) when `pooled`.
+
+        D is S K E: strands, layers (normalised, not yet mixed) and width; 4 more for a one-hot skip.
 
         Parameters
         ----------
-        X : integer tensor (N, T)
+        X : integer tensor (N, T), or (N, 2 T), as `encode` gives it
             Ids outside the vocabulary are nothing (an N, padding).
         """
-        X = X.long()
-        known = self.known(X)
+        strands, turn = self.strands(X.long())
         # No graph is kept for an encoder that is not trained.
         with contextlib.nullcontext() if self._trained else torch.no_grad():
-            x = self._encode(X, known)
-            if self.config.context == "both_strands":
-                X_other, turn = self._reverse_complement(X, known)
-                other = self._encode(X_other, known.gather(1, turn))
-                x = torch.cat([x, other.gather(1, turn.unsqueeze(-1).expand_as(other))], dim=-1)
-            return self.head.pool(x, known) if pooled else x
+            states = [self._encode(ids, self.known(ids)) for ids in strands]
+            return self.join(states, strands, turn, pooled)
+
+    def strands(self, X):
+        """Ids (N, T) of each strand that is read, and the positions (N, T) that turn the second one round.
+
+        Turning leaves padding on the right. There is one strand, and None, in a forward context.
+        """
+        if self.config.context != "both_strands":
+            return [X], None
+        X, other = X.chunk(2, 1) if self.reads_texts else (X, None)
+        known = self.known(X)
+        positions = torch.arange(X.shape[1], device=X.device)
+        size = (positions.where(known, -1).amax(1) + 1).unsqueeze(1)
+        turn = torch.where(positions < size, size - 1 - positions, positions)
+        if other is None:
+            partner = torch.tensor(self.config.complement, device=X.device)
+            other = torch.where(known, partner[X.where(known, 0)], X).gather(1, turn)
+        return [X, other], turn
+
+    def join(self, states, strands, turn, pooled=False):
+        """What the head reads, see `features`, from each strand's states (N, T, K E) and ids."""
+        if pooled:
+            parts = [self.head.pool(x, self.known(ids)) for x, ids in zip(states, strands, strict=True)]
+        else:
+            parts = [states[0], *(x.gather(1, turn.unsqueeze(-1).expand_as(x)) for x in states[1:])]
+            if self.config.skip == "onehot":
+                parts.append(self._one_hot(strands[0]).to(states[0].dtype))
+        return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
     def forward(self, X):
         """Predictions, see `seqlm.models.base`.
 
         Parameters
         ----------
-        X : integer tensor (N, T) of token ids
+        X : integer tensor of token ids, as `encode` gives it
             Or floating: what `features` gave for them, (N, T, D) or pooled (N, D).
         """
-        if X.is_floating_point():
-            return self.head(X)
-        if self.config.head == "conv":
-            return self.head(self.features(X))
-        return self.head(self.features(X, pooled=True))
+        X, shown = self.parts(X)
+        return self.head(X if self.mix is None else self.mix(X), *shown)
+
+    def parts(self, X):
+        """Input of the mix or head, and what the skip shows, from ids or what `features` gave for them."""
+        if not X.is_floating_point():
+            X = self.features(X, pooled=self.config.head != "conv")
+        return (X[..., :-BASES], (X[..., -BASES:],)) if self.config.skip == "onehot" else (X, ())
 
     def known(self, ids):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
+        ids = ids.long()  # torch cannot compare the 16-bit ids of larger vocabularies
         known = (ids >= 0) & (ids < self.backbone.config.vocab_size)
         padding = self.backbone.config.pad_token_id
         return known if padding is None else known & (ids != padding)
@@ -187,19 +265,42 @@ class BackboneModel(SequenceModel):
                 module.training = module in self._trained
         return self
 
-    def _encode(self, X, known):
-        if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
-            return self.backbone(X).last_hidden_state
-        padding = self.backbone.config.pad_token_id or 0
-        return self.backbone(X.where(known, padding), attention_mask=known.long()).last_hidden_state
+    def chosen(self, hidden):
+        """States (N, T, K E) out of those of layers 0 to n; the last as it is when no layers are named."""
+        return hidden[-1] if self.layers is None else side_by_side(hidden, self.layers)
 
-    def _reverse_complement(self, X, known):
-        """The other strand's ids, and the positions that turn a row round but leave padding on the right."""
-        positions = torch.arange(X.shape[1], device=X.device)
-        size = (positions.where(known, -1).amax(1) + 1).unsqueeze(1)
-        turn = torch.where(positions < size, size - 1 - positions, positions)
-        partner = torch.tensor(self.config.complement, device=X.device)
-        return torch.where(known, partner[X.where(known, 0)], X).gather(1, turn), turn
+    def _encode(self, X, known):
+        """States (N, T, K E) of one strand."""
+        options = {} if self.layers is None else {"output_hidden_states": True}
+        if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
+            output = self.backbone(X, **options)
+        else:
+            padding = self.backbone.config.pad_token_id or 0
+            output = self.backbone(X.where(known, padding), attention_mask=known.long(), **options)
+        if self.layers is None:
+            return output.last_hidden_state
+        hidden = getattr(output, "hidden_states", None) or ()
+        if len(hidden) != len(layers_of(self.backbone)) + 1:
+            kind = self.backbone.config.model_type
+            raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
+        return self.chosen([*hidden[:-1], output.last_hidden_state])
+
+    def _other_text(self, sequence):
+        """The reverse complement, in the letters that the tokenizer knows."""
+        other = reverse_complement(sequence)
+        return other.translate(_TO_RNA) if self._knows_rna_only else other
+
+    @functools.cached_property
+    def _knows_rna_only(self):
+        words = [word.upper() for word in self.tokenizer.get_vocab() if word and set(word.upper()) <= set("ACGTUN")]
+        letters = set("".join(words))
+        return "U" in letters and "T" not in letters
+
+    def _one_hot(self, X):
+        """(N, T, 4), zero where there is no base."""
+        known = self.known(X)
+        codes = torch.tensor(self.config.bases, device=X.device)[X.where(known, 0)].where(known, NO_BASE)
+        return nn.functional.one_hot(codes, BASES + 1)[..., :BASES]
 
     def _freeze(self):
         """Switch gradients off where nothing is trained; the set of encoder modules that are."""
@@ -207,7 +308,7 @@ class BackboneModel(SequenceModel):
         if how == "all":
             modules = set(self.backbone.modules())
         elif how != "head":
-            layers = max((m for m in self.backbone.modules() if isinstance(m, nn.ModuleList)), key=len)
+            layers = layers_of(self.backbone)
             if how > len(layers):
                 raise InputError(
                     "train", f"the backbone has {len(layers)} layers, not {how}", f"use 1 to {len(layers)}"
@@ -222,6 +323,11 @@ class BackboneModel(SequenceModel):
         return modules
 
 
+def layers_of(backbone):
+    """The encoder's blocks, lowest first."""
+    return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
+
+
 def longest_input(network, tokenizer):
     """Tokens that tokenizer and network take at most; None when they do not say."""
     config = network.config
@@ -230,6 +336,15 @@ def longest_input(network, tokenizer):
     if positions and getattr(config, "position_embedding_type", None) != "rotary":
         limits.append(positions - _OFFSET_POSITIONS.get(config.model_type, 0))
     return min((limit for limit in limits if limit), default=None)
+
+
+def _bases(tokenizer, size):
+    """Base code of each of `size` ids, 4 where the token is not one base."""
+    words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    codes = [int(base_codes([word])[0, 0]) if word and len(word) == 1 else NO_BASE for word in words]
+    if len({*codes} - {NO_BASE}) < BASES:
+        raise InputError("skip", "the backbone's tokens are not single bases", "leave skip out")
+    return (codes + [NO_BASE] * size)[:size]
 
 
 def _check(config):
@@ -244,5 +359,11 @@ def _check(config):
         raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")
     if config.context == "both_strands" and not config.complement:
         raise InputError("context", "both_strands needs the tokens' complement", "give complement or use forward")
+    if config.skip not in SKIPS:
+        raise InputError("skip", f"no such skip: {config.skip}", f"use {' or '.join(SKIPS)}")
+    if config.skip == "onehot" and config.head != "conv":
+        raise InputError("skip", f"a {config.head} head has no skip", "use it for a track, with head: conv")
+    if config.skip == "onehot" and not config.bases:
+        raise InputError("skip", "onehot needs the tokens' bases", "give bases or leave skip out")
     if config.train not in ("head", "all") and not (isinstance(config.train, int) and config.train > 0):
         raise InputError("train", f"cannot train {config.train!r}", "use head, all or a number of last layers")

@@ -186,6 +186,7 @@ class GPTModel(GPTPreTrainedModel):
         past_key_values=None,
         inputs_embeds=None,
         use_cache=None,
+        output_hidden_states=False,
         **_,
     ):
         """Hidden states of every token.
@@ -205,6 +206,8 @@ class GPTModel(GPTPreTrainedModel):
             In place of `input_ids`.
         use_cache : bool, optional
             Return a cache that holds these tokens too. Default: when evaluating and one is given.
+        output_hidden_states : bool
+            Also return the states of all layers: the embedding's, each block's, the last after the final norm.
 
         Returns
         -------
@@ -225,9 +228,13 @@ class GPTModel(GPTPreTrainedModel):
             position_ids = torch.arange(past, past + T, device=x.device)[None]
         x = self.dropout(x + self.wpe(position_ids))
         mask = _attention_mask(attention_mask, past, T, x.device)
+        hidden = []
         for block in self.blocks:
+            hidden.append(x)
             x = block(x, mask, past_key_values)
-        return BaseModelOutputWithPast(last_hidden_state=self.norm(x), past_key_values=past_key_values)
+        x = self.norm(x)
+        hidden = (*hidden, x) if output_hidden_states else None
+        return BaseModelOutputWithPast(last_hidden_state=x, past_key_values=past_key_values, hidden_states=hidden)
 
 
 def _attention_mask(attention_mask, past, T, device):
@@ -273,6 +280,7 @@ class GPTForCausalLM(GPTPreTrainedModel, GenerationMixin):
         shift_labels=None,
         use_cache=None,
         logits_to_keep=0,
+        output_hidden_states=False,
         return_dict=True,
         **_,
     ):
@@ -290,14 +298,18 @@ class GPTForCausalLM(GPTPreTrainedModel, GenerationMixin):
 
         Other parameters as in `GPTModel.forward`.
         """
-        core = self.network(input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache)
+        core = self.network(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache, output_hidden_states
+        )
         logits = self.lm_head(core.last_hidden_state[:, -logits_to_keep:])
         if labels is not None:
             shift_labels = F.pad(labels[:, 1:].long(), (0, 1), value=-100)
         loss = None
         if shift_labels is not None:
             loss = F.cross_entropy(logits.float().flatten(0, 1), shift_labels.long().flatten(), ignore_index=-100)
-        output = CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=core.past_key_values)
+        output = CausalLMOutputWithPast(
+            loss=loss, logits=logits, past_key_values=core.past_key_values, hidden_states=core.hidden_states
+        )
         return output if return_dict else output.to_tuple()
 
 

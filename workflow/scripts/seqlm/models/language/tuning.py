@@ -7,7 +7,7 @@ when training is over, so that the bundle is an ordinary model that needs no pef
 from torch import nn
 
 from seqlm.common.errors import InputError
-from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.backbone import BackboneModel, layers_of
 
 
 def tuned(backbone, tokenizer, train="head", rank=8, alpha=16, lora_dropout=0.05, **options):
@@ -52,11 +52,6 @@ def finish(model):
     for parameter in model.backbone.parameters():
         parameter.requires_grad_(parameter.requires_grad and model.config.train != "head")
     return model
-
-
-def layers_of(backbone):
-    """The encoder's blocks, lowest first."""
-    return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
 
 
 def layers_to_train(backbone, train):
