@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 from seqlm.common.errors import InputError
+from seqlm.sequences.genome_index import index_fits
 from seqlm.sequences.opening import is_bgzip, is_gzip, open_bytes
 
 
@@ -53,13 +56,15 @@ class Genome:
             raise InputError(self.path, f"cannot be indexed ({error})", "wrap its lines evenly, ids unique") from None
 
     def _index(self):
-        """Paths of an index that is complete and not older than the file; made where there is none."""
+        """Paths of an index that is complete, not older than the file and true of it; made where there is none."""
         names = [self.path.name + ".fai", self.path.name + ".gzi"]
         beside = [self.path.parent / name for name in names]
         needed = beside if is_bgzip(self.path) else beside[:1]
         written = self.path.stat().st_mtime
         if all(path.exists() and path.stat().st_mtime >= written for path in needed):
-            return beside
+            if index_fits(self.path, *needed):
+                return beside
+            print(f"{self.path}: its index is of another file: made anew", file=sys.stderr)
         # Built in a folder of its own and then renamed: a job running beside this one reads a whole index or none.
         writable = os.access(self.path.parent, os.W_OK)
         folder = Path(tempfile.mkdtemp(prefix=".index-", dir=self.path.parent if writable else None))
@@ -93,7 +98,8 @@ class Genome:
         Raises
         ------
         InputError
-            If there is no such record (the message lists those there are) or the coordinates lie outside of it.
+            If there is no such record (the message lists those there are), the coordinates lie outside of it, or the
+            file was changed since it was opened.
         """
         if chrom not in self.lengths:
             names = list(self.lengths)
@@ -105,7 +111,16 @@ class Genome:
                 f"{chrom}:{start}-{end} is outside of the record's 0-{self.lengths[chrom]}",
                 "check the coordinates and that they belong to this assembly",
             )
-        return str(self._faidx.fetch(chrom, start + 1, end)) if end > start else ""
+        if end == start:
+            return ""
+        try:
+            bases = str(self._faidx.fetch(chrom, start + 1, end))
+        except (ValueError, OSError, zlib.error):  # what reading at a wrong place leads to
+            bases = ""
+        if len(bases) != end - start or not bases.isascii() or ">" in bases:
+            problem = f"{chrom}:{start}-{end} is not where its index says"
+            raise InputError(self.path, problem, f"the file was changed: delete {self.path.name}.fai and start again")
+        return bases
 
     def close(self):
         self._faidx.close()
