@@ -99,6 +99,7 @@ rule score_files:
             "inference/reading",
             "streaming",
             "sequences/transcripts",
+            "sequences/reading",
             "sequences/delimited",
         ),
     script:

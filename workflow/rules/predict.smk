@@ -78,6 +78,7 @@ rule predict_files:
             "evaluation/calibration",
             "evaluation/conformal",
             "sequences/transcripts",
+            "sequences/reading",
             "sequences/delimited",
         ),
     script:

@@ -225,3 +225,79 @@ def test_a_corpus_folder_that_is_not_whole_is_one_clear_line(tmp_path, fasta):
     train.unlink()
     with pytest.raises(InputError, match="train.bin: is missing"):
         Corpus(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize("chunk", [17, 1 << 20])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_deleted_letters_are_counted_and_told(tmp_path, monkeypatch, capsys, chunk, ending):
+    monkeypatch.setattr(READ, (chunk,))
+    text = made_up_text(4)
+    (tmp_path / "a.fa").write_text(text.replace("\n", ending), newline="")
+    (tmp_path / "b.fa").write_text(">b acgt\nACGT\n")
+    sequence = without_headers(text).replace("\n", "")
+    lower = sum(sequence.count(base) for base in "acgt")
+    for name, options, deleted in (
+        ("vocab4", ("ACGT", "keep"), {"lower_case": lower, "other": sequence.count("N")}),
+        ("folded", ("ACGT", "upper"), {"lower_case": 0, "other": sequence.count("N")}),
+        ("full", (learn_alphabet([tmp_path / "a.fa", tmp_path / "b.fa"]), "keep"), {"lower_case": 0, "other": 0}),
+    ):
+        tokenizer = save_tokenizer(tmp_path / name, *options)
+        tokenize_corpus([tmp_path / "a.fa", tmp_path / "b.fa"], tokenizer, tmp_path / "corpus")
+        first, second = Corpus(tmp_path / "corpus").summary["sources"]
+        assert first["deleted"] == deleted
+        assert second["deleted"] == {"lower_case": 0, "other": 0}
+        if name != "full":  # whose text has headers
+            assert (first["letters"], second["letters"]) == (len(sequence), 4)
+        said = capsys.readouterr().err
+        assert (f"{lower:,} of {len(sequence):,} bases" in said and "case: upper" in said) == (name == "vocab4")
+
+
+LONG_LINES = {
+    "one line": [100_000],
+    "one line of two, the cut in the first": [100_000, 500],
+    "many records of one line": [3000] * 30,
+    "a few records of one line": [30_000, 20_000, 40_000],
+    "wrapped": [100_000],
+}
+
+
+@pytest.mark.parametrize("chunk", [977, 1 << 20])
+@pytest.mark.parametrize("validation", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("kind", LONG_LINES)
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_long_lines_are_held_out_too(tmp_path, monkeypatch, kind, validation, chunk, end):
+    monkeypatch.setattr(READ, (chunk,))
+    rng = np.random.default_rng(0)
+    records = ["".join(rng.choice(list("ACGT"), length)) for length in LONG_LINES[kind]]
+    width = 60 if kind == "wrapped" else 10**6
+    lines = [[record[at : at + width] for at in range(0, len(record), width)] for record in records]
+    text = "\n".join(f">r{i} CAT\n" + "\n".join(own) for i, own in enumerate(lines)) + end
+    (tmp_path / "a.fa").write_text(text)
+    alphabet = "".join(sorted(set(text) | {"\n"}))
+    tokenize_corpus([tmp_path / "a.fa"], save_tokenizer(tmp_path / "t", alphabet), tmp_path / "corpus", validation)
+    corpus = Corpus(tmp_path / "corpus")
+    train, held_out = spell(corpus.train, alphabet), spell(corpus.validation, alphabet)
+    assert train + held_out == text + ("" if end else "\n")
+    wanted = round(len(text) * validation)
+    assert wanted / 2 <= len(held_out) <= wanted + 1
+    if kind == "wrapped":
+        assert train.endswith("\n")
+    assert not train.rsplit("\n", 1)[-1].startswith(">")  # no header is cut in two
+    assert corpus.text.tobytes().decode() == held_out
+    bases = save_tokenizer(tmp_path / "vocab4", "ACGT")
+    tokenize_corpus([tmp_path / "a.fa"], bases, tmp_path / "corpus", validation)
+    corpus = Corpus(tmp_path / "corpus")
+    assert spell(np.concatenate([corpus.train, corpus.validation]), "ACGT") == "".join(records)
+
+
+@pytest.mark.parametrize("chunk", [13, 64, 1 << 20])
+def test_a_cut_never_parts_a_header(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(READ, (chunk,))
+    text = ">first\n" + "ACGT" * 10 + "\n>second " + "CAT " * 20 + "\n" + "GATTACA" * 12 + "\n"
+    (tmp_path / "a.fa").write_text(text)
+    tokenizer = save_tokenizer(tmp_path / "t", "ACGT")
+    for percent in range(1, 96):
+        tokenize_corpus([tmp_path / "a.fa"], tokenizer, tmp_path / "corpus", percent / 100)
+        corpus = Corpus(tmp_path / "corpus")
+        assert spell(np.concatenate([corpus.train, corpus.validation]), "ACGT") == "ACGT" * 10 + "GATTACA" * 12
+        assert len(corpus.validation) > 0

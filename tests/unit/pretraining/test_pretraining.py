@@ -65,6 +65,20 @@ def pretrained(corpora, name, output, **options):
                     precision="fp32")  # fmt: skip
 
 
+def test_deleted_bases_are_in_the_results_and_on_the_card(tmp_path):
+    line = "ACGTTTGCAC" * 6 + "\n" + "acgttn" * 10 + "\n"
+    (tmp_path / "x.fa").write_text(">x\n" + line * 40)
+    for case, deleted in (("keep", 2000), ("upper", 0)):
+        folder = tmp_path / case
+        save_tokenizer(learn_tokenizer("character", alphabet="ACGT", case=case), folder / "tokenizer")
+        tokenize_corpus([tmp_path / "x.fa"], folder / "tokenizer", folder / "corpus", validation=0.3)
+        report = pretrained(tmp_path, case, folder / "model", steps=0)
+        assert report["corpus_letters"] == 40 * 120
+        assert (report["soft_masked_deleted"], report["other_letters_deleted"]) == (deleted, 400)
+        card = (folder / "model" / "README.md").read_text()
+        assert ("2,000 of its 4,800 bases are soft-masked and were deleted" in card) == bool(deleted)
+
+
 def test_a_language_model_learns_and_its_bundle_loads_with_transformers(corpora, tmp_path):
     report = pretrained(corpora, "full", tmp_path / "full")
     other = pretrained(corpora, "vocab4", tmp_path / "vocab4")

@@ -131,6 +131,16 @@ def test_leaks_are_said(study):
     assert "tf_binding leaks: 3 groups" in render(study, tables={**study["tables"], "data": leaky})
 
 
+def test_soft_masked_bases_that_a_tokenizer_deleted_are_said(study):
+    counts = {"corpus_letters": 4000, "soft_masked_deleted": 1000, "other_letters_deleted": 7}
+    rows = pd.DataFrame([("gpt-vocab4", *row) for row in counts.items()], columns=["backbone", "measure", "value"])
+    language = pd.concat([study["tables"]["language"], rows], ignore_index=True)
+    text = render(study, tables={**study["tables"], "language": language})
+    assert "gpt-vocab4: 1,000 of the corpus&#39;s 4,000 bases (25%) are soft-masked" in text
+    assert "gpt-full: " not in text[text.index('<section id="language">') :].split("</section>")[0]
+    assert "soft-masked (" not in render(study)
+
+
 def test_sections_without_content_are_left_out(study):
     bare = {name: table.iloc[:0] for name, table in study["tables"].items() if name in ("language", "loo", "costs")}
     text = render(study, tables={**study["tables"], **bare}, summaries=[], families={})

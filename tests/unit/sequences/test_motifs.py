@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from Bio import motifs
 
 from seqlm.common.errors import InputError
 from seqlm.sequences.motifs import motif_mask, motif_runs, motif_scanner, read_motif
@@ -149,31 +150,44 @@ def test_unusable_motif_files(tmp_path):
         read_motif(two)
 
 
-def matrix_file(path, rows):
-    path.write_text(
-        ">M1 test\n" + "".join(f"{b} [ {' '.join(map(str, row))} ]\n" for b, row in zip("ACGT", rows, strict=True))
-    )
-    return path
+NO_COUNTS = {
+    "probabilities": ([[0.7, 0.1], [0.1, 0.2], [0.1, 0.3], [0.1, 0.4]], "holds probabilities, not counts"),
+    "rounded probabilities": ([[0.33, 1], [0.33, 0], [0.33, 0], [0.0, 0]], "holds probabilities, not counts"),
+    "log-odds": ([[1.2, -3.0], [0.3, 1.9], [0.1, 0.2], [0.0, 0.0]], "-3 is negative"),
+    "not a number": ([[1, "nan"], [3, 1], [1, 2], [0, 0]], "nan is no number of sites"),
+    "infinite": ([[1, "inf"], [3, 1], [1, 2], [0, 0]], "inf is no number of sites"),
+    "rows of unequal length": ([[1, 2], [3, 4], [5, 6, 7], [8, 9]], "not a matrix in JASPAR format"),
+    "words": ([[1, "x"], [3, 4], [5, 6], [8, 9]], "not a matrix in JASPAR format"),
+    "no columns": ([[], [], [], []], "has no columns"),
+}
 
 
-def test_a_matrix_of_probabilities_labels_what_its_counts_label(tmp_path):
-    counts = np.array([read_motif(MATRIX).counts[base] for base in "ACGT"])
-    file = matrix_file(tmp_path / "p.jaspar", (counts / counts.sum(0)).round(6))
-    rng = np.random.default_rng(0)
-    sequence = "".join(rng.choice(list("ACGT"), 200_000))
-    known, found = (motif_scanner(path, p_value=1e-3).track(sequence) != 0 for path in (MATRIX, file))
-    assert (known & found).sum() / (known | found).sum() > 0.95
+@pytest.mark.parametrize("kind", NO_COUNTS)
+def test_what_holds_no_counts_is_one_line(tmp_path, kind):
+    rows, says = NO_COUNTS[kind]
+    path = tmp_path / "m.jaspar"
+    lines = [f"{base} [ {' '.join(map(str, row))} ]" for base, row in zip("ACGT", rows, strict=True)]
+    path.write_text(">X y\n" + "\n".join(lines) + "\n")
+    for read in (read_motif, motif_scanner):
+        with pytest.raises(InputError, match=says) as caught:
+            read(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        ([[1, 2], [1, 2], [1], [1, 2]], "rows differ in length"),
-        ([[1, 2], [-1, 2], [1, 0], [1, 2]], "-1 is no count"),
-        ([[1, "nan"], [1, 2], [1, 0], [1, 2]], "nan is no count"),
-        ([[1, 0], [1, 0], [1, 0], [1, 0]], "position 2 has no counts"),
-    ],
-)
-def test_a_matrix_that_is_none_is_one_line(tmp_path, rows, words):
-    with pytest.raises(InputError, match=words):
-        read_motif(matrix_file(tmp_path / "m.jaspar", rows))
+def test_probabilities_times_sites_label_what_the_counts_label(tmp_path):
+    counts = np.array([read_motif(MATRIX).counts[base] for base in "ACGT"], float)
+    sites = counts.sum(axis=0)
+    text = ">X y\n{}\n{}\n{}\n{}\n"
+    path = tmp_path / "m.jaspar"
+    rows = [" ".join(map(repr, row.tolist())) for row in counts / sites]
+    path.write_text(text.format(*(f"{base} [ {row} ]" for base, row in zip("ACGT", rows, strict=True))))
+    with pytest.raises(InputError, match="multiply by the number of sites"):
+        motif_scanner(path)
+    with pytest.raises(InputError, match="label: holds probabilities"):  # a matrix that is no file
+        motif = motifs.Motif(counts=dict(zip("ACGT", (counts / sites).tolist(), strict=True)), alphabet="ACGT")
+        motif_scanner(motif, where="label")
+    rows = [" ".join(map(repr, row.tolist())) for row in counts / sites * sites]  # counts that are no whole numbers
+    path.write_text(text.format(*(f"{base} [ {row} ]" for base, row in zip("ACGT", rows, strict=True))))
+    sequence = random_dna(20_000, 5, "ACGTTT")
+    assert motif_scanner(MATRIX).track(sequence).any()
+    np.testing.assert_allclose(motif_scanner(path).track(sequence), motif_scanner(MATRIX).track(sequence), rtol=1e-5)

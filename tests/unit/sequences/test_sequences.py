@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -385,33 +386,97 @@ def test_genome_index_is_made_anew_when_the_file_changes(tmp_path):
         assert genome.fetch("b", 2, 8) == "GTACGT"
 
 
+REPLACEMENTS = {
+    "longer": b">a\nACGTACGT\nACGTTTTT\nAA\n>b\nGGGGCCCC\nAT\n",
+    "shorter": b">a\nTTTTACGT\nAC\n",
+    "as long, other records": b">a\nTTTTACGT\nACG\n>b\nGGGGCCCC\nA\n",
+    "as long, other names": b">b\nTTTTACGT\nAC\n>a\nGGGGCCCC\nAT\n",
+    "as long, other lines": b">a\nTTTTACG\nTAC\n>b\nGGGGCCC\nCAT\n",
+    "another record at the end": b">a\nTTTTACGT\nAC\n>b\nGGGGCCCC\nAT\n>c\nGATTACA\n",
+    "longer last record": b">a\nTTTTACGT\nAC\n>b\nGGGGCCCC\nATTTTTTT\nAC\n",
+    "the same layout": b">a\nTTTTACGT\nAC\n>b\nGGGGCCCC\nAA\n",
+    "blank lines at the end": b">a\nTTTTACGT\nAC\n>b\nGGGGCCCC\nAA\n\n\n",
+}
+
+
 @pytest.mark.parametrize("name", ["g.fa", "g.fa.bgz"])
-@pytest.mark.parametrize(
-    "other",
-    [[(">a", 100), (">b", 200)], [(">b", 100), (">a", 180)], [(">a", 90), (">b", 200)], [(">a", 400)]],
-    ids=["longer", "renamed", "shorter", "one record"],
-)
-def test_genome_replaced_by_a_file_with_an_older_time_stamp(tmp_path, name, other):
-    """As `cp -p`, `tar` and `rsync -t` leave it: the index of the former file is newer."""
+@pytest.mark.parametrize("kind", REPLACEMENTS)
+def test_a_genome_replaced_by_an_older_file_is_indexed_anew(tmp_path, name, kind, capsys):
     import os
 
-    rng = np.random.default_rng(3)
-
-    def text(records):
-        truth = {header[1:]: "".join(rng.choice(list("ACGT"), n)) for header, n in records}
-        lines = [f">{n}\n" + "".join(f"{t[i : i + 60]}\n" for i in range(0, len(t), 60)) for n, t in truth.items()]
-        return "".join(lines).encode(), truth
-
-    path = write(tmp_path / name, text([(">a", 100), (">b", 180)])[0])
+    path = write(tmp_path / name, b">a\nTTTTACGT\nAC\n>b\nGGGGCCCC\nAT\n")
     Genome(path).close()
-    content, truth = text(other)
-    write(path, content)
-    os.utime(path, (1_000_000_000, 1_000_000_000))
+    Genome(path).close()
+    assert capsys.readouterr().err == ""  # its own index fits
+    write(path, REPLACEMENTS[kind])
+    os.utime(path, (0, 0))
+    truth = {record.id: record.sequence for record in read_fasta(path)}
     with Genome(path) as genome:
-        assert genome.lengths == {n: len(t) for n, t in truth.items()} or name.endswith("bgz")
+        assert genome.lengths == {chrom: len(sequence) for chrom, sequence in truth.items()}
         for chrom, sequence in truth.items():
-            if name == "g.fa" or [n for n, _ in other] != [">b", ">a"]:
-                assert genome.fetch(chrom, 10, 80) == sequence[10:80]
+            for start, end in itertools.combinations(range(len(sequence) + 1), 2):
+                assert genome.fetch(chrom, start, end) == sequence[start:end]
+    said = capsys.readouterr().err
+    # An index of a bgzip file knows its blocks too, so there the same layout may still be indexed anew.
+    layout = kind in ("the same layout", "blank lines at the end")
+    assert "its index is of another file" in said or layout
+
+
+@pytest.mark.parametrize("index", ["", "a\t4\n", "a\tx\t3\t4\t5\n", "a\t4\t-3\t4\t5\n", "a\t4\t300000000\t4\t5\n"])
+def test_an_index_that_is_none_is_made_anew(tmp_path, index):
+    path = write(tmp_path / "g.fa", b">a\nACGT\n")
+    (tmp_path / "g.fa.fai").write_text(index)
+    with Genome(path) as genome:
+        assert genome.fetch("a", 1, 3) == "CG"
+
+
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.bgz"])
+@pytest.mark.parametrize(
+    "text", [b">a\r\nACGT\r\nAC\r\n>b x y\r\nACGT", b">a\nACGT\n\n>b\nAC\nGT", b">a\nACGT\n>b\tx\nA"]
+)
+def test_unusual_line_ends_keep_their_index(tmp_path, name, text, capsys):
+    path = write(tmp_path / name, text)
+    for _ in range(2):
+        with Genome(path) as genome:
+            for record in read_fasta(path):
+                assert genome.fetch(record.id, 0, len(record.sequence)) == record.sequence
+    assert capsys.readouterr().err == ""
+
+
+def test_a_genome_of_many_records_keeps_its_index(tmp_path, capsys):
+    text, truth = genome_text(np.random.default_rng(6), [5000] * 300)
+    for name in ("g.fa", "g.fa.bgz"):
+        path = write(tmp_path / name, text)
+        for _ in range(2):
+            with Genome(path) as genome:
+                chrom = list(truth)[-1]
+                assert genome.fetch(chrom, 4000, 5000) == truth[chrom][4000:]
+    assert capsys.readouterr().err == ""
+
+
+def test_bgzip_blocks_that_moved_are_indexed_anew(tmp_path):
+    import os
+
+    path, lengths = tmp_path / "g.fa.bgz", [150_000, 150_000, 70]
+    for seed, alphabet in ((1, "ACGT"), (2, "ACGTacgtN"), (3, "AC")):  # the same layout, other blocks
+        text, truth = genome_text(np.random.default_rng(seed), lengths, alphabet=alphabet)
+        os.utime(write(path, text), (0, 0))
+        with Genome(path) as genome:
+            for chrom, sequence in truth.items():
+                for start in range(0, len(sequence), 9973):
+                    assert (
+                        genome.fetch(chrom, start, start + 70 if len(sequence) > start + 70 else len(sequence))
+                        == (sequence[start : start + 70])
+                    )
+
+
+def test_a_genome_that_changes_while_it_is_read_is_one_clear_line(tmp_path):
+    path = write(tmp_path / "g.fa", b">a\nACGTACGT\nACGTACGT\n>b\nGGGG\n")
+    with Genome(path) as genome:
+        path.write_bytes(b">a\nACGT\nAC\n>b\nGG\n")
+        for chrom, end in (("a", 16), ("b", 4)):
+            with pytest.raises(InputError, match="is not where its index says"):
+                genome.fetch(chrom, 0, end)
 
 
 def test_genome_beside_which_nothing_can_be_written(tmp_path, monkeypatch):

@@ -167,6 +167,26 @@ def test_scores_of_an_annotation(folder, examples, tmp_path):
     assert found["loo"].to_numpy() == pytest.approx(expected["loo"].to_numpy(), abs=1e-5)
 
 
+def test_chromosomes_by_other_names(folder, examples, tmp_path, capsys):
+    text = (folder / "genes.gff").read_text()
+    (tmp_path / "genes.gff").write_text(text.replace("c\t", "chrC\t"))
+    (tmp_path / "more.gff").write_text(text + "d\t.\tCDS\t1\t9\t.\t+\t0\tParent=rna-d\n")
+    start = ["--model", folder / "saluki", "--genome", folder / "genome.fa", "--device", "cpu", "--output"]
+    for name, words in (("genes.gff", ["--chromosome-names", "synonyms"]), ("more.gff", [])):
+        (tmp_path / "C.fa").write_text((folder / "genome.fa").read_text().replace(">c", ">C"))
+        genome = ["--genome", tmp_path / "C.fa"] if words else []
+        predict_command([*map(str, [*start, tmp_path / "o.csv", "--input", tmp_path / name, *genome, *words])])
+        assert pd.read_csv(tmp_path / "o.csv")["id"].tolist() == ["a", "b", "b2"]
+        said = capsys.readouterr().err
+        assert ("1 transcripts are on chromosomes that" in said) == (name == "more.gff")
+        (tmp_path / "o.csv").unlink()
+    with pytest.raises(SystemExit):
+        predict_command(
+            [*map(str, [*start, tmp_path / "o.csv", "--input", tmp_path / "more.gff", "--problems", "error"])]
+        )
+    assert not (tmp_path / "o.csv").exists()
+
+
 def test_specifiers_and_a_chosen_class_from_a_file(tmp_path):
     torch.manual_seed(0)
     layout = {"encoding": "one_hot", "tokens": ["a", "c", "G"], "separator": " ", "specifier_separator": "#"}

@@ -25,7 +25,8 @@ def read_mrna(settings, sources, target, where):
         Either genome and annotation (a source each, or lists of as many), or genbank (a source or a list), with
         label: codon_adaptation, or labels (a table) with the columns id (of genes or transcripts) and label; or
         source (a table) with the columns sequence, cds (two), junctions, id, gene and label (one_based: whether its
-        positions count from 1). problems: "drop" or "error", for transcripts that cannot be used. isoforms: "all", or
+        positions count from 1). problems: "drop" or "error", for transcripts that cannot be used. chromosome_names:
+        "exact" or "synonyms", see `read_annotated_genome`. isoforms: "all", or
         "representative" for one a gene.
     sources : dict of str to path
     target : {"scalar", "class"}
@@ -47,15 +48,17 @@ def read_mrna(settings, sources, target, where):
     elif label != CODON_ADAPTATION or target != "scalar":
         raise InputError(where, "annotated genomes carry no labels of their own",
                          f"use target: scalar and label: {CODON_ADAPTATION}, or give labels: <table>")  # fmt: skip
-    tables, cleaning = [], {}
+    tables, cleaning, used = [], {}, set()
     for name, (transcripts, counts) in _annotated(settings, sources, where):
         if not transcripts:
             raise InputError(f"{where}, {name}", "has no mRNA that can be used", "check genome and annotation")
         transcripts = _wanted_isoforms(transcripts, counts, settings)
         table = _table(transcripts)
-        values = codon_adaptation(transcripts) if labels is None else _matched(labels, transcripts, name, where)
+        values = codon_adaptation(transcripts) if labels is None else _matched(labels, transcripts, name, where, used)
         tables.append(table.assign(target=values, group=name + ":" + table["group"]))
         cleaning |= {f"{name}_{what.replace(' ', '_')}": count for what, count in counts.items()}
+    if labels is not None and (unused := len(set(labels.dropna().index) - used)):
+        cleaning["labels_without_transcript"] = unused
     return pd.concat(tables, ignore_index=True), cleaning, {"label": label}
 
 
@@ -75,14 +78,19 @@ def _labels(path, settings, target, where):
     return table.set_index("id")["target"]
 
 
-def _matched(labels, transcripts, name, where):
-    """Label of each transcript by its own id or its gene's, with or without the version behind the last point."""
+def _matched(labels, transcripts, name, where, used):
+    """Label of each transcript by its own id or its gene's, with or without the version behind the last point.
+
+    The ids of labels that are found are added to `used`.
+    """
     values, index = [], set(labels.index)
     for transcript in transcripts:
         names = (transcript.id, transcript.gene)
         names = [*names, *(n.rpartition(".")[0] for n in names)]
         found = next((n for n in names if n in index), None)
         values.append(None if found is None else labels[found])
+        if found is not None:
+            used.add(found)
     if all(value is None for value in values):
         unlike = f"(a gene is {transcripts[0].gene!r}, a label is of {labels.index[0]!r})"
         raise InputError(f"{where}, {name}", f"no transcript or gene has a label {unlike}", "use ids of one kind")
@@ -91,7 +99,7 @@ def _matched(labels, transcripts, name, where):
 
 def _annotated(settings, sources, where):
     """(name, transcripts and counts) of each genome."""
-    problems = settings.get("problems", "drop")
+    problems, names = settings.get("problems", "drop"), settings.get("chromosome_names", "exact")
     if settings.get("genbank"):
         for name in _list(settings["genbank"]):
             yield name, read_annotated_genbank(sources[name], problems)
@@ -101,7 +109,7 @@ def _annotated(settings, sources, where):
         raise InputError(where, f"{len(genomes)} genomes and {len(annotations)} annotations",
                          "give as many genomes as annotations, or genbank, or source")  # fmt: skip
     for genome, annotation in zip(genomes, annotations, strict=True):
-        yield genome, read_annotated_genome(sources[genome], sources[annotation], problems)
+        yield genome, read_annotated_genome(sources[genome], sources[annotation], problems, names)
 
 
 def _list(value):

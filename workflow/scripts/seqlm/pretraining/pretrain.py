@@ -194,7 +194,8 @@ def pretrain(
     Returns
     -------
     dict
-        What bits_per_base.json says: losses in nats per token, bits per base of the model and of the Markov model.
+        What bits_per_base.json says: losses in nats per token, bits per base of the model and of the Markov model, and
+        where the tokenizer deleted letters of the corpus how many.
     """
     options = BACKBONE | {key: value for key, value in backbone.items() if key in BACKBONE}
     if options["architecture"] not in ARCHITECTURES:
@@ -252,7 +253,7 @@ def pretrain(
     report = {"train_loss": found["train_loss"], "validation_loss": found["validation_loss"]}
     if "validation_bits_per_base" in found:
         report["bits_per_base"] = found["validation_bits_per_base"]
-    report |= markov_report(text, tokenizer, held_out)
+    report |= markov_report(text, tokenizer, held_out) | _deleted(text.summary["sources"])
     with atomic_path(output / "bits_per_base.json") as path:
         path.write_text(json.dumps(report, indent=1) + "\n")
     save_bundle(
@@ -262,14 +263,27 @@ def pretrain(
         card={
             "title": name,
             "Pretraining": {key: options[key] for key in BACKBONE} | {"seed": seed},
-            "Data": {
-                source["name"]: f"{source['tokens']['train']:,} tokens for training"
-                for source in text.summary["sources"]
-            },
+            "Data": {source["name"]: _data_words(source) for source in text.summary["sources"]},
             "Results": {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in report.items()},
         },
     )
     return report
+
+
+def _deleted(sources):
+    """Letters of the corpus, and how many the tokenizer deleted; empty where it deleted none."""
+    kinds = {"soft_masked_deleted": "lower_case", "other_letters_deleted": "other"}
+    counts = {name: sum(source.get("deleted", {}).get(kind, 0) for source in sources) for name, kind in kinds.items()}
+    if not any(counts.values()):
+        return {}
+    return {"corpus_letters": sum(source.get("letters", 0) for source in sources)} | counts
+
+
+def _data_words(source):
+    """What the model card says about a source."""
+    lower = source.get("deleted", {}).get("lower_case", 0)
+    deleted = f"; {lower:,} of its {source['letters']:,} bases are soft-masked and were deleted" if lower else ""
+    return f"{source['tokens']['train']:,} tokens for training{deleted}"
 
 
 def _untrained(model, parts, objective, settings, also, output):

@@ -39,6 +39,22 @@ def language_table(language):
     return as_cells(table.rename(columns=lambda name: name.replace("_", " ")))
 
 
+def deletions(language):
+    """One sentence per backbone whose tokenizer deleted soft-masked bases of the corpus."""
+    if not len(language):
+        return []
+    table = language.pivot(index="backbone", columns="measure", values="value")
+    if "soft_masked_deleted" not in table:
+        return []
+    return [
+        f"{name}: {int(row['soft_masked_deleted']):,} of the corpus's {int(row['corpus_letters']):,} bases "
+        f"({row['soft_masked_deleted'] / row['corpus_letters']:.0%}) are soft-masked (lower case) and not in the "
+        "tokenizer's alphabet. They were deleted and what remained was spliced; case: upper keeps them."
+        for name, row in table.iterrows()
+        if row["soft_masked_deleted"] > 0
+    ]
+
+
 def totals_table(totals):
     if not len(totals):
         return None

@@ -2,17 +2,14 @@
 
 import os
 import shutil
-import struct
+import sys
 import tempfile
 import zlib
 from pathlib import Path
 
 from seqlm.common.errors import InputError
+from seqlm.sequences.genome_index import index_fits
 from seqlm.sequences.opening import is_bgzip, is_gzip, open_bytes
-
-_LONGEST_HEADER = 1 << 10
-_LONGEST_REST = 1 << 12
-_RECORDS_LOOKED_AT = 1000
 
 
 class Genome:
@@ -59,13 +56,15 @@ class Genome:
             raise InputError(self.path, f"cannot be indexed ({error})", "wrap its lines evenly, ids unique") from None
 
     def _index(self):
-        """Paths of an index that is complete, not older than the file, and fits it; made where there is none."""
+        """Paths of an index that is complete, not older than the file and true of it; made where there is none."""
         names = [self.path.name + ".fai", self.path.name + ".gzi"]
         beside = [self.path.parent / name for name in names]
         needed = beside if is_bgzip(self.path) else beside[:1]
         written = self.path.stat().st_mtime
-        if all(path.exists() and path.stat().st_mtime >= written for path in needed) and _fits(self.path, *needed):
-            return beside
+        if all(path.exists() and path.stat().st_mtime >= written for path in needed):
+            if index_fits(self.path, *needed):
+                return beside
+            print(f"{self.path}: its index is of another file: made anew", file=sys.stderr)
         # Built in a folder of its own and then renamed: a job running beside this one reads a whole index or none.
         writable = os.access(self.path.parent, os.W_OK)
         folder = Path(tempfile.mkdtemp(prefix=".index-", dir=self.path.parent if writable else None))
@@ -99,7 +98,8 @@ class Genome:
         Raises
         ------
         InputError
-            If there is no such record (the message lists those there are) or the coordinates lie outside of it.
+            If there is no such record (the message lists those there are), the coordinates lie outside of it, or the
+            file was changed since it was opened.
         """
         if chrom not in self.lengths:
             names = list(self.lengths)
@@ -111,14 +111,16 @@ class Genome:
                 f"{chrom}:{start}-{end} is outside of the record's 0-{self.lengths[chrom]}",
                 "check the coordinates and that they belong to this assembly",
             )
-        found = str(self._faidx.fetch(chrom, start + 1, end)) if end > start else ""
-        if len(found) != end - start or "\n" in found or ">" in found:
-            raise InputError(
-                self.path,
-                f"{chrom}:{start}-{end} gave {len(found)} letters of {end - start}",
-                f"its index does not fit: delete {self.path.name}.fai",
-            )
-        return found
+        if end == start:
+            return ""
+        try:
+            bases = str(self._faidx.fetch(chrom, start + 1, end))
+        except (ValueError, OSError, zlib.error):  # what reading at a wrong place leads to
+            bases = ""
+        if len(bases) != end - start or not bases.isascii() or ">" in bases:
+            problem = f"{chrom}:{start}-{end} is not where its index says"
+            raise InputError(self.path, problem, f"the file was changed: delete {self.path.name}.fai and start again")
+        return bases
 
     def close(self):
         self._faidx.close()
@@ -130,58 +132,3 @@ class Genome:
 
     def __exit__(self, *_):
         self.close()
-
-
-def _fits(path, fai, gzi=None):
-    """Whether an index is of this very file: a file that was put in its place may be older than the index.
-
-    The last record that the index tells of must end where the file ends; in a plain file each record must also begin
-    behind a header of its name.
-    """
-    try:
-        rows = [line.split("\t") for line in fai.read_text().splitlines()]
-        records = [(name, *map(int, numbers[:4])) for name, *numbers in rows]
-        ends = [
-            start + bases // line * width + (bases % line if bases % line or not bases else line - width)
-            for _, bases, start, line, width in records
-        ]
-    except (ValueError, ZeroDivisionError, OSError):
-        return False
-    if not records:
-        return False
-    if gzi is not None:
-        return _uncompressed_rest(path, gzi, max(ends)).strip() == b""
-    if max(ends) > path.stat().st_size:
-        return False
-    with open(path, "rb") as handle:
-        handle.seek(max(ends))
-        if handle.read(_LONGEST_REST).strip():
-            return False
-        for name, _, start, _, _ in records[:_RECORDS_LOOKED_AT]:
-            handle.seek(max(0, start - _LONGEST_HEADER))
-            header = handle.read(min(start, _LONGEST_HEADER)).rstrip(b"\r\n").rpartition(b"\n")[2]
-            if len(header) < _LONGEST_HEADER and header[1:].split()[:1] != [name.encode()]:
-                return False
-    return True
-
-
-def _uncompressed_rest(path, gzi, end):
-    """What a bgzip file holds after `end` uncompressed bytes; b"?" where that cannot be, or its index is of another."""
-    content = gzi.read_bytes()
-    (count,) = struct.unpack_from("<Q", content)
-    offsets = [(0, 0), *struct.iter_unpack("<QQ", content[8 : 8 + 16 * count])]
-    compressed, plain = max((pair for pair in offsets if pair[1] <= end), default=(0, 0))
-    if len(offsets) != count + 1 or compressed >= path.stat().st_size:
-        return b"?"
-    found = b""
-    with open(path, "rb") as handle:
-        handle.seek(compressed)
-        rest = handle.read()
-    try:
-        while rest:
-            reader = zlib.decompressobj(wbits=31)
-            found += reader.decompress(rest)
-            rest = reader.unused_data
-    except zlib.error:
-        return b"?"
-    return found[end - plain :] if len(found) >= end - plain else b"?"

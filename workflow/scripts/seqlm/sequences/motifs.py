@@ -20,14 +20,10 @@ from seqlm.common.errors import InputError
 
 MOTIF_LENGTH = 10  # bases; the shortest run of equal scores that counts as a motif
 STRANDS = ("both", "forward")
-SITES = 20
 
 
 def read_motif(path):
     """Read the one count matrix of a JASPAR file.
-
-    A matrix of probabilities (each column sums to 1) is taken for `SITES` sites, as the MEME format does where their
-    number is not given: as counts, pseudocounts would drown it.
 
     Returns
     -------
@@ -36,33 +32,40 @@ def read_motif(path):
     Raises
     ------
     InputError
-        If the file is missing, is not JASPAR text, or holds no matrix or several, or one that is not of four rows of
-        counts of equal length.
+        If the file is missing, is not JASPAR text, holds no matrix or several, or one of something else than counts.
     """
     try:
         with open(path) as handle:
             found = motifs.parse(handle, "jaspar")
     except FileNotFoundError:
         raise InputError(path, "there is no such motif file", "give the path of a JASPAR matrix") from None
-    except Exception as error:  # Biopython raises Exception itself for rows of unequal length
-        if "inconsistent lengths" in str(error):
-            raise InputError(path, "its rows differ in length", "give each base a number at each position") from None
-        raise InputError(path, "not a matrix in JASPAR format",
+    except OSError:
+        raise
+    except Exception as error:  # Biopython raises what it meets, for rows of unequal length a bare Exception
+        raise InputError(path, f"not a matrix in JASPAR format ({error})",
                          "expected '>ID name' and four rows of counts such as 'A [ 3 5 0 ]'") from None  # fmt: skip
     if len(found) != 1:
         raise InputError(path, f"{len(found)} matrices in the file", "keep one: '>ID name' and four rows of counts")
-    counts = found[0].counts
-    rows = np.array([counts[base] for base in "ACGT"])
-    wrong = ~(rows >= 0) | ~np.isfinite(rows)
-    if wrong.any():
-        raise InputError(path, f"{rows[wrong][0]:g} is no count", "give counts of 0 or more")
-    total = rows.sum(0)
-    if (total == 0).any():
-        raise InputError(path, f"position {np.flatnonzero(total == 0)[0] + 1} has no counts", "leave it out")
-    if np.allclose(total, 1, atol=0.02):
-        for base, row in zip("ACGT", rows / total * SITES, strict=True):
-            counts[base] = row.tolist()
+    _require_counts(found[0], path)
     return found[0]
+
+
+def _require_counts(motif, where):
+    """Refuse a matrix of no columns, of numbers that cannot be counts, or of probabilities.
+
+    Probabilities taken for counts look like a single site: the pseudocount, meant for 20 and more, drowns them.
+    """
+    counts = np.array([motif.counts[base] for base in "ACGT"], float)
+    if not counts.size:
+        raise InputError(where, "the matrix has no columns", "give four rows of counts such as 'A [ 3 5 0 ]'")
+    wrong = counts[~(np.isfinite(counts) & (counts >= 0))]
+    if len(wrong):
+        what = "negative: these are no counts but scores" if wrong[0] < 0 else "no number of sites"
+        raise InputError(where, f"{wrong[0]:g} is {what}", "give the count matrix (JASPAR calls it PFM)")
+    sums = counts.sum(axis=0)
+    if (np.abs(sums - 1) <= 0.03).all() and (counts != counts.round()).any():
+        problem = "holds probabilities, not counts: its columns sum to 1"
+        raise InputError(where, problem, "give the count matrix, or multiply by the number of sites it was made from")
 
 
 @dataclass
@@ -164,6 +167,8 @@ def motif_scanner(motif, *, p_value=1e-4, score=None, strands="both", pseudocoun
         raise InputError(where, f"strands is {strands!r}", f"choose one of: {', '.join(STRANDS)}")
     if not isinstance(motif, motifs.Motif):
         motif = read_motif(motif)
+    else:
+        _require_counts(motif, where)
     if pseudocount < 0 or (pseudocount == 0 and min(min(row) for row in motif.counts.values()) == 0):
         raise InputError(where, f"pseudocount {pseudocount} leaves infinite scores", "give a positive one, such as 0.8")
     matrix = motif.counts.normalize(pseudocounts=pseudocount).log_odds(background)

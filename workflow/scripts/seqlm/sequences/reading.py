@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import warnings
 from typing import NamedTuple
 
 from seqlm.common.errors import InputError
@@ -201,6 +202,52 @@ def read_fasta(path, check=True):
     yield Record(name, description, b"".join(letters).decode("latin-1"))
 
 
+def parse_genbank(path):
+    """Read the records of a GenBank file one at a time, as Biopython has them, and none that is not whole.
+
+    Yields
+    ------
+    Bio.SeqRecord.SeqRecord
+        With its sequence. A feature whose location cannot be read has the location None.
+
+    Raises
+    ------
+    InputError
+        As for `read_genbank`.
+    """
+    from Bio import BiopythonParserWarning, SeqIO
+
+    with open_bytes(path) as reader:
+        # GenBank files are per gene or per chromosome; Biopython parses text, so the file is read whole.
+        text = b"".join(iter(reader.read, b"")).decode("utf-8-sig", "replace")
+    if "LOCUS" not in text[:10_000]:
+        problem = "is not GenBank: it holds no GenBank record (no LOCUS line)"
+        raise InputError(path, problem, "give a GenBank flat file")
+    seen, records = set(), SeqIO.parse(io.StringIO(text), "genbank")
+    while True:
+        try:
+            with warnings.catch_warnings():
+                # Biopython reads a sequence that is cut short as it is, and warns; other warnings are of no account.
+                warnings.simplefilter("ignore", BiopythonParserWarning)
+                for cut in ("Expected sequence length", "Premature end of file"):
+                    warnings.filterwarnings("error", cut, BiopythonParserWarning)
+                record = next(records, None)
+        except BiopythonParserWarning as error:
+            raise InputError(path, f"a record is cut short ({error})", "get the file again") from None
+        except (ValueError, AssertionError, IndexError) as error:
+            raise InputError(path, f"cannot be read as GenBank ({error})", "check that the file is complete") from None
+        if record is None:
+            break
+        if record.id in seen:
+            raise InputError(path, f"the id {record.id!r} is there twice", "give every record its own id")
+        seen.add(record.id)
+        if not record.seq.defined or not len(record.seq):
+            raise InputError(f"{path}, record {record.id!r}", "has no sequence", "download it with its sequence")
+        yield record
+    if not seen:
+        raise InputError(path, "holds no GenBank record", "give a file with at least one record")
+
+
 def read_genbank(path):
     """Read the records of a plain or gzip GenBank file one at a time, with Biopython's parser.
 
@@ -211,28 +258,8 @@ def read_genbank(path):
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged or not GenBank; if a record has no sequence (as in ``CON`` entries).
+        If the file is missing, empty, damaged or not GenBank; if a record has no sequence (as in ``CON`` entries), or
+        fewer or more bases than its LOCUS line says.
     """
-    from Bio import SeqIO
-
-    with open_bytes(path) as reader:
-        # GenBank files are per gene or per chromosome; Biopython parses text, so the file is read whole.
-        text = b"".join(iter(reader.read, b"")).decode("utf-8", "replace")
-    found, seen = False, set()
-    if "LOCUS" not in text[:10_000]:
-        raise InputError(path, "is not GenBank: no LOCUS line", "give a GenBank flat file")
-    try:
-        for record in SeqIO.parse(io.StringIO(text), "genbank"):
-            found = True
-            if record.id in seen:
-                raise InputError(path, f"the id {record.id!r} is there twice", "give every record its own id")
-            seen.add(record.id)
-            if not record.seq.defined or not len(record.seq):
-                raise InputError(f"{path}, record {record.id!r}", "has no sequence", "download it with its sequence")
-            yield Record(record.id, record.description, str(record.seq))
-    except InputError:
-        raise
-    except (ValueError, AssertionError, IndexError) as error:
-        raise InputError(path, f"cannot be read as GenBank ({error})", "check that the file is complete") from None
-    if not found:
-        raise InputError(path, "holds no GenBank record", "give a file with at least one record")
+    for record in parse_genbank(path):
+        yield Record(record.id, record.description, str(record.seq))

@@ -13,7 +13,7 @@ from seqlm.streaming.reading import READING
 from seqlm.streaming.records import FORMATS, open_records
 from seqlm.streaming.writing import CHUNK, TABLES, check_output, digest, gather, stream
 
-KEYS = READING["table"]  # the most that can be said about reading
+KEYS = tuple(dict.fromkeys(key for keys in READING.values() for key in keys))  # all that can be said about reading
 _INPUTS = (
     "FASTA, TSV or CSV, GenBank; BED, VCF, GFF or GTF with --genome (each plain, gzip or bgzip); or parquet with a "
     "column of sequences"
@@ -283,6 +283,11 @@ def _add_input(parser, chunk=CHUNK):
     group.add_argument("--isoforms", choices=("all", "representative"), help="all, or one a gene (all)")
     group.add_argument(
         "--problems", choices=("drop", "error"), help="what annotation that contradicts itself is (drop)"
+    )
+    group.add_argument(
+        "--chromosome-names",
+        choices=("exact", "synonyms"),
+        help="whether chr1 is 1 and chrM is MT where the genome has no such name as the annotation (exact)",
     )
 
 

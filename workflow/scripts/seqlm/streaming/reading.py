@@ -9,7 +9,7 @@ ANNOTATED = ("isoforms", "problems")
 READING = {
     "table": ("id", "sequence", *DELIMITED, *SPLICED, *ANNOTATED),
     "parquet": ("id", "sequence"),
-    "annotation": ANNOTATED,
+    "annotation": (*ANNOTATED, "chromosome_names"),
     "genbank": ANNOTATED,
 }
 

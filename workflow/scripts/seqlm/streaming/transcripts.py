@@ -22,7 +22,8 @@ def mrnas_of(path, format, genome=None, reading=None):
     genome : path, optional
         FASTA that an annotation refers to.
     reading : dict
-        isoforms and problems; for a table also sequence, cds, junctions, id, gene, one_based: as under `datasets:`.
+        isoforms and problems; for an annotation also chromosome_names; for a table also sequence, cds, junctions, id,
+        gene, one_based: as under `datasets:`.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def mrnas_of(path, format, genome=None, reading=None):
     elif format == "annotation":
         if genome is None:
             raise InputError(path, "an annotation needs the genome it refers to", "give it with --genome")
-        transcripts, counts = read_annotated_genome(genome, path, problems)
+        transcripts, counts = read_annotated_genome(genome, path, problems, reading.get("chromosome_names", "exact"))
     else:
         transcripts, counts = read_transcripts(path, _named(path, reading))
     if not transcripts:

@@ -2,7 +2,9 @@
 
 Two alphabets matter. ``text``: every character found in the raw text of the
 corpus, with headers, line ends and lower case as they stand. ``ACGT`` (or any
-other string): only these characters; in running text all others are dropped.
+other string): only these characters; in running text all others are dropped,
+soft-masked (lower case) bases among them unless case is folded. A corpus counts
+them, see `seqlm.pretraining.corpus`.
 
 Text is read as Latin-1, so that one byte is one character whatever the file
 holds, and decoding gives back exactly what was encoded.

@@ -3,7 +3,9 @@
 See `seqlm.sequences.transcripts.transcript` for what is done with annotation that does not fit.
 """
 
+import io
 import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -13,14 +15,19 @@ from seqlm.sequences import open_bytes, read_fasta, reverse_complement
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 CODING = {"CDS", "stop_codon"}
-UNTRANSLATED = {"five_prime_UTR", "three_prime_UTR", "5UTR", "3UTR", "UTR"}
+UNTRANSLATED = {"five_prime_UTR", "three_prime_UTR", "five_prime_utr", "three_prime_utr", "5UTR", "3UTR", "UTR"}
+CHROMOSOME_NAMES = ("exact", "synonyms")
 _PREFIX = re.compile(r"^(rna|gene|transcript|mRNA)[-:]")  # NCBI and Ensembl put the kind before the id
 _GTF = re.compile(r'(\S+)\s+(?:"([^"]*)"|(\S+?))\s*(?:;|$)')
 
 
 @dataclass
 class Model:
-    """A transcript as annotated; parts are (start, end, phase), 0-based half-open. `spliced`: on the mRNA itself."""
+    """A transcript as annotated; parts are (start, end, phase), 0-based half-open.
+
+    `stops` are GTF's stop_codon lines, which name no protein. `spliced`: on the mRNA itself. `problem`: what its reader
+    found wrong already.
+    """
 
     id: str
     gene: str
@@ -28,8 +35,10 @@ class Model:
     strands: set = field(default_factory=set)
     exons: list = field(default_factory=list)
     cds: dict = field(default_factory=lambda: defaultdict(list))
+    stops: list = field(default_factory=list)
     utr: list = field(default_factory=list)
     spliced: bool = False
+    problem: str = ""
 
     def build(self, chromosome):
         """Splice it out of its chromosome.
@@ -46,14 +55,15 @@ class Model:
         ------
         Problem
         """
+        if self.problem:
+            raise Problem(self.problem)
         if len(self.strands) != 1 or not self.strands <= {"+", "-"}:
             raise Problem(f"strand is {' and '.join(sorted(self.strands))}")
         if len(self.cds) > 1:
             raise Problem(f"it has {len(self.cds)} coding sequences")
-        (coding,) = self.cds.values()
         strand = next(iter(self.strands))
-        coding = _joined(coding, strand)
-        exons = sorted((s, e) for s, e, _ in self.exons) or [(s, e) for s, e, _ in _joined(coding + self.utr, strand)]
+        coding = _joined(_with_stops(next(iter(self.cds.values()), []), self.stops), strand)
+        exons = sorted((s, e) for s, e, _ in self.exons) or _union(coding + self.utr)
         if self.spliced:
             return self._of_mrna(coding, exons, chromosome)
         for (_, end), (start, _) in zip(exons, exons[1:], strict=False):
@@ -108,6 +118,29 @@ class Model:
         return first
 
 
+def _with_stops(parts, stops):
+    """The CDS with its stop codon, whether its own lines leave it out (GTF's rule), hold it, or hold a part of it."""
+    parts = list(parts)
+    for start, end, phase in stops:
+        for i, (left, right, own) in enumerate(parts):
+            if start < right and left < end:
+                parts[i] = min(left, start), max(right, end), own
+                break
+        else:
+            parts.append((start, end, phase))
+    return parts
+
+
+def _union(parts):
+    """Intervals that cover what the parts cover, from left to right."""
+    merged = []
+    for start, end, _ in sorted(parts, key=lambda part: part[:2]):
+        if merged and start <= merged[-1][1]:
+            start, end = merged[-1][0], max(end, merged.pop()[1])
+        merged.append((start, end))
+    return merged
+
+
 def _joined(parts, strand):
     """Parts from left to right, those that touch (a CDS and its stop codon) made one with the phase of the 5' one."""
     merged = []
@@ -119,7 +152,7 @@ def _joined(parts, strand):
     return merged
 
 
-def read_annotated_genome(fasta, gff, problems="drop"):
+def read_annotated_genome(fasta, gff, problems="drop", chromosome_names="exact"):
     """mRNAs of a genome, chromosome by chromosome.
 
     Parameters
@@ -129,29 +162,83 @@ def read_annotated_genome(fasta, gff, problems="drop"):
     gff : path
         GFF3 or GTF.
     problems : {"drop", "error"}
-        What happens to a transcript that cannot be used.
+        What happens to a transcript that cannot be used, or whose chromosome `fasta` lacks.
+    chromosome_names : {"exact", "synonyms"}
+        "synonyms": a chromosome of `gff` that `fasta` has under no such name is the one that differs in the prefix chr
+        or in M for MT alone. Not by default: equal names do not prove equal sequences (chrM of UCSC's hg19 is another
+        mitochondrial genome than MT of GRCh37).
 
     Returns
     -------
     list of Transcript
-        In the order of the chromosomes in `fasta` and the transcripts in `gff`.
+        In the order of the chromosomes in `fasta` and the transcripts in `gff`. Their `chrom` is the name in `fasta`.
     dict
-        Counts: transcripts, dropped, and remarks (no ATG, no stop codon, stop codon within).
+        Counts: transcripts, dropped, "chromosome missing", "chromosome by synonym" (transcripts, too), and remarks (no
+        ATG, no stop codon, stop codon within).
+
+    Raises
+    ------
+    InputError
+        No chromosome of `gff` is in `fasta`; or, where problems are errors, one is not.
     """
+    if chromosome_names not in CHROMOSOME_NAMES:
+        raise InputError(
+            "transcripts, chromosome_names", f"{chromosome_names!r} is unknown", f"use {' or '.join(CHROMOSOME_NAMES)}"
+        )
     by_chrom = defaultdict(list)
     for model in read_models(gff):
         by_chrom[model.chrom].append(model)
-    collected, chromosomes = Collector(gff, problems), []
+    named = dict(by_chrom)
+    collected, chromosomes, plain = Collector(gff, problems), [], {}
     for record in read_fasta(fasta, check=False):
         chromosomes.append(record.id)
-        build_models(by_chrom.get(record.id, ()), record.sequence, collected)
-    if not set(chromosomes) & set(by_chrom):
+        models = by_chrom.pop(record.id, [])
+        if chromosome_names == "synonyms":
+            models += _under_other_names(record.id, by_chrom, plain, fasta, collected)
+        build_models(models, record.sequence, collected)
+    if len(by_chrom) == len(named):
         raise InputError(
-            gff,
-            f"names {_few(by_chrom)}, none of which is in {fasta} ({_few(chromosomes)})",
-            "use files of one release",
+            gff, f"names {_few(named)}, none of which is in {fasta} ({_few(chromosomes)})", _mend(by_chrom, chromosomes)
         )
+    if by_chrom:
+        _missing(by_chrom, chromosomes, fasta, collected)
     return collected.transcripts, dict(collected.counts)
+
+
+def _plain_name(chromosome):
+    """A chromosome's name without the prefix chr, the mitochondrial one as MT."""
+    name = re.sub("^chr", "", chromosome, flags=re.IGNORECASE)
+    return "MT" if name in ("M", "Mt", "mt") else name
+
+
+def _under_other_names(name, by_chrom, plain, fasta, collected):
+    """Take the models of the chromosome `name` out of those that are still there under a synonym."""
+    other = plain.setdefault(_plain_name(name), name)
+    if other != name:
+        mend = "say chromosome_names: exact, and give both files the same names"
+        raise InputError(fasta, f"has both {other} and {name}, which are synonyms", mend)
+    models = [model for key in [*by_chrom] if _plain_name(key) == _plain_name(name) for model in by_chrom.pop(key)]
+    for model in models:
+        model.chrom = name
+    if models:
+        collected.counts["chromosome by synonym"] += len(models)
+    return models
+
+
+def _missing(by_chrom, chromosomes, fasta, collected):
+    """Say and count the transcripts on chromosomes that the genome lacks, or stop."""
+    count = sum(map(len, by_chrom.values()))
+    problem = f"{count} transcripts are on chromosomes that {fasta} lacks ({_few(by_chrom)})"
+    mend = _mend(by_chrom, chromosomes)
+    if collected.problems == "error":
+        raise InputError(collected.where, problem, f"{mend}, or leave them out with problems: drop")
+    print(f"{collected.where}: {problem}: left out; {mend}", file=sys.stderr)
+    collected.counts["chromosome missing"] += count
+
+
+def _mend(names, chromosomes):
+    alike = {_plain_name(name) for name in names} & {_plain_name(name) for name in chromosomes}
+    return "use files of one release" + (", or chromosome_names: synonyms" if alike else "")
 
 
 def build_models(models, chromosome, collected):
@@ -189,11 +276,13 @@ def read_models(gff):
             model.strands.add(strand)
             if kind == "exon":
                 model.exons.append(part)
-            elif kind in CODING:
-                model.cds[attributes.get("protein_id", "") if kind == "CDS" else _only(model.cds)].append(part)
+            elif kind == "stop_codon":
+                model.stops.append(part)
+            elif kind == "CDS":
+                model.cds[attributes.get("protein_id", "")].append(part)
             else:
                 model.utr.append(part)
-    models = [model for model in models.values() if model.cds]
+    models = [model for model in models.values() if model.cds or model.stops]
     if not models:
         raise InputError(gff, "has no transcript with a CDS", "give GFF3 or GTF with CDS lines")
     for model in models:
@@ -202,16 +291,12 @@ def read_models(gff):
     return models
 
 
-def _only(coding):
-    """The protein that a stop codon belongs to."""
-    return next(iter(coding), "")
-
-
 def _features(path):
     """(where, nine fields) of every feature line."""
     with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b"")).decode("utf-8", "replace")
-    for number, line in enumerate(text.splitlines(), start=1):
+        text = b"".join(iter(reader.read, b"")).decode("utf-8-sig", "replace")
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        line = line.rstrip("\n")
         if line.startswith(("##FASTA", ">")):
             return
         if line and not line.startswith("#"):

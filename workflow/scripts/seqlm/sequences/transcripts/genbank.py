@@ -1,12 +1,10 @@
 """mRNAs of GenBank files: genomic records with mRNA and CDS features, or mRNA records with a CDS."""
 
-import io
 from collections import defaultdict
 
-from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes
+from seqlm.sequences.reading import parse_genbank
 from seqlm.sequences.transcripts.annotation import Model, build_models
-from seqlm.sequences.transcripts.transcript import Collector
+from seqlm.sequences.transcripts.transcript import Collector, Problem
 
 
 def read_annotated_genbank(path, problems="drop"):
@@ -21,21 +19,11 @@ def read_annotated_genbank(path, problems="drop"):
     list of Transcript, dict
         As `read_annotated_genome`.
     """
-    from Bio import SeqIO
-
-    collected, records = Collector(path, problems), 0
-    with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b"")).decode("utf-8", "replace")
-    try:
-        for record in SeqIO.parse(io.StringIO(text), "genbank"):
-            records += 1
-            spliced = "RNA" in record.annotations.get("molecule_type", "")
-            models = _mrna_record(record) if spliced else _genomic_record(record)
-            build_models(models, str(record.seq), collected)
-    except (AssertionError, IndexError) as error:
-        raise InputError(path, f"cannot be read as GenBank ({error})", "check that the file is complete") from None
-    if not records:
-        raise InputError(path, "holds no GenBank record", "give a GenBank flat file")
+    collected = Collector(path, problems)
+    for record in parse_genbank(path):
+        spliced = "RNA" in record.annotations.get("molecule_type", "")
+        models = _mrna_record(record) if spliced else _genomic_record(record)
+        build_models(models, str(record.seq), collected)
     return collected.transcripts, dict(collected.counts)
 
 
@@ -43,11 +31,27 @@ def _qualifier(feature, *names):
     return next((feature.qualifiers[name][0] for name in names if name in feature.qualifiers), "")
 
 
+def _spans(feature):
+    """(start, end) of the parts of a location in the transcript's direction."""
+    if feature.location is None:
+        raise Problem(f"the location of its {feature.type} cannot be read")
+    parts = feature.location.parts
+    if any(part.ref for part in parts):
+        raise Problem(f"its {feature.type} lies in part in another record")
+    starts = [int(part.start) if part.strand != -1 else -int(part.end) for part in parts]
+    if len({part.strand for part in parts}) == 1 and starts != sorted(starts):
+        raise Problem(f"the parts of its {feature.type} are not in order: it crosses the origin, or is trans-spliced")
+    return [(int(part.start), int(part.end)) for part in parts]
+
+
 def _parts(feature):
-    """Parts of a location in the transcript's direction; the first carries the phase."""
-    phase = int(_qualifier(feature, "codon_start") or 1) - 1
-    parts = [(int(part.start), int(part.end), None) for part in feature.location.parts]
-    return [(*parts[0][:2], phase), *parts[1:]] if feature.type == "CDS" else parts
+    """Parts of a feature as a `Model` has them; the first of a CDS carries the phase."""
+    first, *others = _spans(feature)
+    codon_start = _qualifier(feature, "codon_start") or "1"
+    if codon_start not in ("1", "2", "3"):
+        raise Problem(f"codon_start is {codon_start!r}, not 1, 2 or 3")
+    phase = int(codon_start) - 1 if feature.type == "CDS" else None
+    return [(*first, phase), *((*part, None) for part in others)]
 
 
 def _mrna_record(record):
@@ -55,9 +59,13 @@ def _mrna_record(record):
     for feature in record.features:
         if feature.type == "CDS":
             model = Model(record.id, _qualifier(feature, "gene", "locus_tag") or record.id, record.id, {"+"})
-            model.cds[""] = _parts(feature)
-            model.exons = [part for f in record.features if f.type == "exon" for part in _parts(f)]
             model.spliced = True
+            model.cds[""] = []
+            try:
+                model.cds[""] = _parts(feature)
+                model.exons = [part for f in record.features if f.type == "exon" for part in _parts(f)]
+            except Problem as problem:
+                model.problem = str(problem)
             yield model
             return
 
@@ -69,26 +77,41 @@ def _genomic_record(record):
         if feature.type in ("mRNA", "CDS"):
             genes[_qualifier(feature, "locus_tag", "gene")][feature.type].append(feature)
     for gene, features in genes.items():
+        if not features["CDS"]:
+            continue
         unused = list(features["CDS"])
         for number, feature in enumerate(features["mRNA"] or features["CDS"], start=1):
-            name = _qualifier(feature, "transcript_id", "protein_id") or f"{gene}.{number}"
-            model = Model(name, gene, record.id, {{1: "+", -1: "-"}.get(feature.location.strand, "both")})
-            if feature.type == "CDS":
-                model.cds[""] = _parts(feature)
-            else:
-                model.exons = _parts(feature)
-                fitting = [cds for cds in unused or features["CDS"] if _fits(cds, model.exons)]
-                fitting = fitting or [cds for cds in features["CDS"] if _fits(cds, model.exons)]
-                if not fitting:
-                    continue
-                model.cds[""] = _parts(fitting[0])
-                unused = [cds for cds in unused if cds is not fitting[0]]
+            name = _qualifier(feature, "transcript_id", "protein_id") or f"{gene or record.id}.{number}"
+            # A feature that names no gene is a gene of its own, not one with all others that name none.
+            model = Model(name, gene or name, record.id)
+            try:
+                _fill(model, feature, features["CDS"], unused)
+            except Problem as problem:
+                model.problem = str(problem)
             yield model
+
+
+def _fill(model, feature, coding, unused):
+    """Exons and CDS of a model from its mRNA or CDS feature; takes the CDS of an mRNA out of those `unused`."""
+    parts = _parts(feature)
+    model.strands = {{1: "+", -1: "-"}.get(feature.location.strand, "both")}
+    if feature.type == "CDS":
+        model.cds[""] = parts
+        return
+    model.exons = parts
+    fitting = [cds for cds in [*unused, *coding] if _fits(cds, parts)]
+    if not fitting:
+        raise Problem("no CDS of its gene fits its exons")
+    model.cds[""] = _parts(fitting[0])
+    unused[:] = [cds for cds in unused if cds is not fitting[0]]
 
 
 def _fits(cds, exons):
     """Whether a CDS has exactly the introns of the exons it spans."""
-    coding = sorted((start, end) for start, end, _ in _parts(cds))
+    try:
+        coding = sorted(_spans(cds))
+    except Problem:
+        return False
     left, right = coding[0][0], coding[-1][1]
     inside = sorted((max(s, left), min(e, right)) for s, e, _ in exons if s < right and e > left)
     return inside == coding

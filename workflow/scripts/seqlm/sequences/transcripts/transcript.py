@@ -7,13 +7,15 @@ exon junction. A junction is marked on the first base of the exon after it.
 What is done with annotation that does not fit:
 
 - strand -: exons are joined in the transcript's direction and reverse complemented;
-- no exon lines: CDS and UTR lines are the exons; GTF's stop_codon lines belong to the CDS, which GTF leaves out;
+- no exon lines: CDS and UTR lines are the exons; GTF's stop_codon lines belong to the CDS, whether its own lines leave
+  the stop out, as GTF has it, or hold it or a part of it;
 - a CDS that begins within a codon (phase 1 or 2: its start is not annotated) has its first codon after these bases;
 - another start than ATG, or no stop codon, is kept and counted: both exist, and so do partial annotations;
 - no CDS: the transcript is left out (it is no mRNA);
 - exons that overlap or touch, CDS outside the exons or not in one piece, two CDSs, phases that disagree, a CDS whose
-  length is not a multiple of 3, exons on both strands, coordinates beyond the sequence: a problem. Problems are an
-  error, or the transcript is left out and counted, as asked.
+  length is not a multiple of 3, exons on both strands, coordinates beyond the sequence, a GenBank location that cannot
+  be read, that leads to another record or crosses the origin: a problem. So is a chromosome that the genome lacks.
+  Problems are an error, or the transcript is left out and counted, as asked.
 """
 
 from collections import Counter
