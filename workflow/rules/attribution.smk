@@ -94,7 +94,7 @@ rule score_files:
         reading=lambda w: STUDY["predict"][w.files].get("reading"),
         shard=shard_of,
         code=code_digest(
-            "attribution", "inference/prediction", "streaming", "sequences/transcripts", "sequences/delimited"
+            "attribution", "inference/prediction", "streaming", "sequences", "datasets/mrna", "datasets/tables"
         ),
     script:
         "../scripts/score_files.py"

@@ -26,6 +26,6 @@ rule train_model:
         training=lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
-        code=code_digest("training", "datasets/augmentation", "models", "evaluation/validation"),
+        code=code_digest("training", "datasets/augmentation", "datasets/groups", "models", "evaluation/validation"),
     script:
         "../scripts/train_model.py"

@@ -75,8 +75,9 @@ rule predict_files:
             "evaluation/validation",
             "evaluation/calibration",
             "evaluation/conformal",
-            "sequences/transcripts",
-            "sequences/delimited",
+            "sequences",
+            "datasets/mrna",
+            "datasets/tables",
         ),
     script:
         "../scripts/predict_files.py"

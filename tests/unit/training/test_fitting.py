@@ -156,6 +156,16 @@ def test_classes_are_weighted_by_the_training_part():
         Examples(data, 0, "standard", {"w": 2.0})
 
 
+def test_weights_of_classes_that_yaml_reads_as_numbers():
+    data = dataset("class")
+    data.examples["target"] = data.examples["target"].map({"poor": "0", "rich": "1"})
+    data.summary["classes"] = ["0", "1"]
+    weight = Examples(data, 0, "standard", {0: 3.0}).weight
+    assert weight.tolist() == np.where(data.examples["target"] == "0", 3.0, 1.0).tolist()
+    with pytest.raises(InputError, match="no class '2'.*quote names"):
+        Examples(data, 0, "standard", {2: 3.0})
+
+
 def test_weights_multiply_and_change_what_is_learned(tmp_path):
     data = dataset("class")
     data.examples["weight"] = np.linspace(0.5, 2, len(data.examples))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes, read_fasta, reverse_complement
+from seqlm.sequences import read_fasta, reverse_complement
+from seqlm.sequences.lines import text_lines
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 CODING = {"CDS", "stop_codon"}
@@ -209,9 +210,7 @@ def _only(coding):
 
 def _features(path):
     """(where, nine fields) of every feature line."""
-    with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b"")).decode("utf-8", "replace")
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in text_lines(path, errors="replace"):
         if line.startswith(("##FASTA", ">")):
             return
         if line and not line.startswith("#"):
