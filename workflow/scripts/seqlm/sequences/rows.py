@@ -70,22 +70,22 @@ def read_columns(path, wanted, separator=None, header=True):
         raise InputError(path, f"column separator {separator!r} is not one character", "use a tab, ',', ';' or '|'")
     positions = names = width = None
     for line, cells in _rows(path, separator):
-        where = f"{path}, line {line}"
         if positions is None:
             names = _named(cells) if header else None
             positions = _positions(path, wanted, names, len(cells if names is None else names))
             if header:
                 continue
         if width is None:
-            width = len(cells) if names is None else _width(cells, names, where)
+            width = len(cells) if names is None else _width(cells, names, f"{path}, line {line}")
         if len(cells) != width:
             there = f"the header names {len(names)}" if names and len(names) == width else f"the first row has {width}"
-            raise InputError(where, f"has {len(cells)} fields, {there}",
+            raise InputError(f"{path}, line {line}", f"has {len(cells)} fields, {there}",
                              "give every row as many, also where cells are empty")  # fmt: skip
         row = {what: cells[at] for what, at in positions.items()}
-        broken = next((what for what, cell in row.items() if "\n" in cell), None)
-        if broken:
-            raise InputError(where, f"its {broken} holds a line break", "write it on one line, or close the quote")
+        for what, cell in row.items():
+            if "\n" in cell:
+                mend = "write it on one line, or close the quote"
+                raise InputError(f"{path}, line {line}", f"its {what} holds a line break", mend)
         yield line, row
 
 
@@ -104,15 +104,18 @@ def _named(cells):
 
 def _rows(path, separator):
     """(line number, cells) of every row that is not blank."""
-    first = None
+    first, several = None, False
 
     def fed():
-        nonlocal first
+        nonlocal first, several
         for number, text in text_lines(path):
             if first is None:
                 first = number
+                several = False
             elif separator in text.replace('""', "").partition('"')[0]:
                 raise _unclosed(path, first)
+            else:
+                several = True
             yield text + "\n"
 
     csv.field_size_limit(2**31 - 1)  # whole mRNAs are longer than the csv module's default field
@@ -128,7 +131,7 @@ def _rows(path, separator):
                 raise _unclosed(path, first) from None
             mend = 'quote whole cells, and write a quote within them twice ("")'
             raise InputError(f"{path}, line {first}", f"is no row of a table ({error})", mend) from None
-        if any("\n" in cell and separator in cell for cell in cells):
+        if several and any("\n" in cell and separator in cell for cell in cells):
             raise _unclosed(path, first)
         cells = [cell.strip() for cell in cells]
         if any(cells):

@@ -203,11 +203,12 @@ def _open_table(path, id="id", sequence="sequence"):
 
     def rows():
         for number, (line, cells) in enumerate(read_columns(path, wanted), 1):
-            where = f"{path}, line {line}"
             name = cells.get("id", str(number))
-            _check_filled(where, name, cells["sequence"])
+            if not (name and cells["sequence"]):
+                raise _unfilled(f"{path}, line {line}", name)
             place = {}
             if places:
+                where = f"{path}, line {line}"
                 place = {"chrom": cells["chrom"], "strand": cells.get("strand", "+")}
                 place |= {name: _integer(cells[name], name, where) for name in ("start", "end")}
             yield Record(name, cells["sequence"], **place)
@@ -215,10 +216,8 @@ def _open_table(path, id="id", sequence="sequence"):
     return _some(Source(path, "sequences", places, sum(1 for _ in rows()), rows, _identity))
 
 
-def _check_filled(where, name, sequence):
-    for what, cell in (("id", name), ("sequence", sequence)):
-        if not cell:
-            raise InputError(where, f"the {what} is empty", "fill it in or remove the row")
+def _unfilled(where, name):
+    return InputError(where, f"the {'sequence' if name else 'id'} is empty", "fill it in or remove the row")
 
 
 def _check_columns(path, columns, sequence, id):
@@ -250,7 +249,8 @@ def _open_parquet(path, id="id", sequence="sequence"):
                 number += 1
                 name = row.get(id, number)
                 name = "" if name is None else str(name)
-                _check_filled(f"{path}, row {number}", name, row[sequence])
+                if not (name and row[sequence]):
+                    raise _unfilled(f"{path}, row {number}", name)
                 place = {key: row[key] for key in (*PLACES, "strand") if row.get(key) is not None}
                 yield Record(name, row[sequence], **place)
 
