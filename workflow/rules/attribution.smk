@@ -98,9 +98,9 @@ rule score_files:
             "inference/prediction",
             "inference/reading",
             "streaming",
-            "sequences/transcripts",
-            "sequences/reading",
-            "sequences/delimited",
+            "sequences",
+            "datasets/mrna",
+            "datasets/tables",
         ),
     script:
         "../scripts/score_files.py"

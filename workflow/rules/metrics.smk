@@ -20,7 +20,7 @@ rule compare_models:
     params:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
-        code=code_digest("evaluation/comparison", "report/figure_arrays", "evaluation/metrics"),
+        code=code_digest("evaluation/comparison", "datasets/groups", "report/figure_arrays", "evaluation/metrics"),
     script:
         "../scripts/compare_models.py"
 
@@ -51,6 +51,8 @@ rule collect_metrics:
     params:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
-        code=code_digest("common/tables", "report/collecting", "report/class_tables", "report/figure_arrays"),
+        code=code_digest(
+            "common/tables", "datasets/groups", "report/collecting", "report/class_tables", "report/figure_arrays"
+        ),
     script:
         "../scripts/collect_metrics.py"

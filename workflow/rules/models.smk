@@ -27,7 +27,13 @@ rule train_model:
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),
         code=code_digest(
-            "training", "datasets/augmentation", "models", "tokenization", "sequences/codes", "evaluation/validation"
+            "training",
+            "datasets/augmentation",
+            "datasets/groups",
+            "models",
+            "tokenization",
+            "sequences/codes",
+            "evaluation/validation",
         ),
     script:
         "../scripts/train_model.py"

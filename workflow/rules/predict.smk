@@ -77,9 +77,9 @@ rule predict_files:
             "evaluation/validation",
             "evaluation/calibration",
             "evaluation/conformal",
-            "sequences/transcripts",
-            "sequences/reading",
-            "sequences/delimited",
+            "sequences",
+            "datasets/mrna",
+            "datasets/tables",
         ),
     script:
         "../scripts/predict_files.py"

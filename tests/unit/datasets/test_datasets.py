@@ -414,6 +414,56 @@ def test_one_isoform_a_gene_of_a_table(tmp_path):
     assert summary["cleaning"]["representative"] == 2
 
 
+def test_labels_of_an_mrna_table_stay_in_their_rows(tmp_path):
+    """Blank rows, a separator at the end of data rows, no column of ids: the label is that of the row."""
+    rows = ["ATGTAA,0,6,1", ",,,", "ATGAAATAA,0,9,", "", "ATGCCCTAA,0,9,3", " ,,,", "ATGGGGTAA,0,9,4"]
+    columns = {"sequence": "seq", "cds": ["from", "to"], "missing": "drop"}
+    config = {"target": "scalar", "transcripts": {"source": "t", "label": "y", **columns}}
+    for end in ("", ","):
+        text = "seq,from,to,y\n" + "".join(row + end * bool(row) + "\n" for row in rows)
+        examples, summary = build(config, {"t": write(tmp_path / f"t{len(end)}.csv", text)})
+        bases = examples["sequence"].str.replace(" ", "").str.upper()
+        assert dict(zip(bases, examples["target"], strict=True)) == {"ATGTAA": 1, "ATGCCCTAA": 3, "ATGGGGTAA": 4}
+        assert summary["cleaning"]["unlabelled"] == 1
+
+
+def test_an_mrna_that_is_dropped_takes_its_own_label_with_it(tmp_path):
+    text = "seq,from,to,y\nATGTAA,0,6,1\nATGTAA,0,7,2\nATGCCCTAA,0,9,3\n"  # the second CDS is longer than its mRNA
+    columns = {"sequence": "seq", "cds": ["from", "to"]}
+    config = {"target": "scalar", "transcripts": {"source": "t", "label": "y", **columns}}
+    examples, _ = build(config, {"t": write(tmp_path / "t.csv", text)})
+    assert examples[["id", "target"]].values.tolist() == [["1", 1.0], ["3", 3.0]]
+
+
+def test_missing_classes_are_left_out_when_asked_and_are_no_class(tmp_path):
+    text = "id\tsequence\tlabel\n" + "".join(
+        f"{i}\tACGT\t{label}\n" for i, label in enumerate(["a", "b", "", "NA", "a", "b", "none", "none"])
+    )
+    path = write(tmp_path / "t.tsv", text)
+    with pytest.raises(InputError, match="example '2': has no label .2 such examples"):
+        build(table_config("class", id="id"), {"t": path})
+    examples, summary = build(table_config("class", id="id", missing="drop"), {"t": path})
+    assert summary["classes"] == ["a", "b", "none"] and summary["cleaning"]["unlabelled"] == 2
+    assert examples["id"].tolist() == ["0", "1", "4", "5", "6", "7"]
+
+
+def test_blank_groups_and_splits_are_no_groups_and_no_splits(tmp_path):
+    cells = [f"g{i // 2}" if i < 20 else ["", "NA", "."][i % 3] for i in range(60)]
+    text = "id\tsequence\tlabel\tgroup\tsplit\n" + "".join(
+        f"{i}\tACGT\t{i}\t{cell}\t{'train' if i else ''}\n" for i, cell in enumerate(cells)
+    )
+    config = table_config(id="id", group="group", split="split")
+    examples, summary = build(config, {"t": write(tmp_path / "t.tsv", text)})
+    assert examples["group"].isna().sum() == 40 and summary["groups"] == 10
+    write_dataset(tmp_path, examples, summary)
+    stored = load_dataset(tmp_path).examples
+    folds = make_folds(stored, "kfold", k=10, validation=0)
+    tested = folds[folds["part"] == "test"].merge(stored, on="id")
+    assert tested["fold"].value_counts().tolist() == [6] * 10  # with one group of 40 they could not be
+    with pytest.raises(InputError, match="example '0' has no split value"):
+        make_folds(stored, "split", test=["train"], validation=0)
+
+
 # storage and scripts
 
 

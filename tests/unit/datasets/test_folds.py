@@ -107,6 +107,18 @@ def test_a_filled_group_column_is_respected_without_asking():
     assert make_folds(lone, "ratio", train=60, validation=20, test=20)["part"].value_counts()["train"] == 6
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, "", "NA"])
+@pytest.mark.parametrize("group", [None, "group", "cluster"])
+def test_an_example_without_a_group_is_a_unit_of_its_own(missing, group):
+    rng = np.random.default_rng(0)
+    names = [missing if i < 40 else f"g{i // 2}" for i in range(60)]
+    examples = table(60, group=names, sequence=[random_dna(40, rng) for _ in range(60)])
+    tested = make_folds(examples, "kfold", k=10, validation=0, group=group).query("part == 'test'")
+    assert tested["fold"].value_counts().tolist() == [6] * 10
+    if group == "cluster":
+        assert tested["cluster"].nunique() == 50
+
+
 def test_few_chromosomes_still_fill_every_part():
     examples = table(40, chrom=np.repeat(["chr1", "chr2", "chr3", "chr4"], 10))
     folds = make_folds(examples, "ratio", group="chromosome", seed=2).merge(examples, on="id")

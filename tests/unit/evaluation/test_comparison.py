@@ -77,6 +77,16 @@ def test_clusters_of_the_folds_are_what_is_resampled():
     assert not found[0]["low"].equals(compare(examples, folds, cells, "scalar")[0]["low"])
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, "", "NA"])
+def test_examples_without_a_group_are_resampled_one_by_one(missing):
+    examples, folds, cells = setting("scalar")
+    without = np.arange(len(examples)) % 2 == 0
+    some = examples.assign(group=examples["group"].astype(object).where(~without, missing))
+    alone = examples.assign(group=examples["group"].astype(object).where(~without, "lone " + examples["id"]))
+    found, expected = (compare(table, folds, cells, "scalar")[0] for table in (some, alone))
+    pd.testing.assert_frame_equal(found, expected)
+
+
 def test_pooled_is_the_metric_of_all_folds_predictions_together():
     examples, folds, cells = setting("scalar", 5)
     intervals, _ = compare(examples, folds, cells, "scalar", metrics=["pearson"], replicates=10)

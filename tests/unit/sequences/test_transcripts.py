@@ -244,6 +244,24 @@ def test_genbank_isoforms_get_the_cds_that_fits(tmp_path):
     ]  # fmt: skip
 
 
+def test_genbank_features_without_a_gene_are_genes_of_their_own(tmp_path):
+    record = SeqRecord(Seq("ATGAAATAG" * 20), "c1", annotations={"molecule_type": "DNA"})
+    # Two isoforms of one CDS, a CDS that fits no mRNA, a gene with a name, and a CDS before it.
+    for kind, parts in (("CDS", [(9, 18)]), ("mRNA", [(27, 60)]), ("mRNA", [(30, 60)]), ("CDS", [(36, 45)]),
+                        ("CDS", [(90, 99)])):  # fmt: skip
+        record.features.append(SeqFeature(location(parts, 1), kind))
+    record.features.append(SeqFeature(location([(126, 135)], 1), "CDS", qualifiers={"gene": ["named"]}))
+    (tmp_path / "g.gb").write_text(genbank([record]))
+    transcripts, _ = read_annotated_genbank(tmp_path / "g.gb", problems="error")
+    genes = {}
+    for transcript in transcripts:
+        genes.setdefault(transcript.gene, []).append((transcript.start, transcript.end))
+    assert sorted(genes.values()) == [[(9, 18)], [(27, 60), (30, 60)], [(90, 99)], [(126, 135)]]
+    assert genes["named"] == [(126, 135)] and "" not in genes
+    assert len({t.id for t in transcripts}) == 5
+    assert len(representative(transcripts)) == 4
+
+
 def test_genbank_mrna_records(tmp_path):
     record = SeqRecord(Seq("CCATGAAATAGCCC"), "NM_1", annotations={"molecule_type": "mRNA"})
     record.features = [SeqFeature(SimpleLocation(s, e, 1), "exon") for s, e in ((0, 5), (5, 14))]
@@ -297,6 +315,23 @@ def test_representative_transcripts():
     other = Transcript("f", "h", "ATG", (0, 3))
     assert [t.id for t in representative([*transcripts, other])] == ["d", "f"]
     assert [t.id for t in representative([other, *transcripts[::-1]])] == ["f", "d"]
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "."])
+def test_an_mrna_without_a_gene_stands_for_itself(missing):
+    rows = {"s": ["ATGTAA", "ATGAAATAA", "ATGTAA", "ATGAAATAA"], "from": [0] * 4, "to": [6, 9, 6, 9],
+            "gene": [missing, missing, "g", "g"], "name": list("abcd")}  # fmt: skip
+    table = pd.DataFrame(rows)
+    transcripts, _ = read_transcript_table(table, sequence="s", cds=("from", "to"), id="name", gene="gene")
+    assert [t.id for t in representative(transcripts)] == ["a", "b", "d"]
+
+
+def test_a_separator_of_unicode_lines_within_attributes_ends_no_feature(tmp_path):
+    gff = "c\t.\texon\t1\t9\t.\t+\t.\tParent=t;Note=one\u2028two\nc\t.\tCDS\t1\t9\t.\t+\t0\tParent=t\n"
+    (tmp_path / "g.gff").write_text(gff)
+    (tmp_path / "g.fa").write_text(">c\nATGAAATAG\n")
+    (transcript,), _ = read_annotated_genome(tmp_path / "g.fa", tmp_path / "g.gff", problems="error")
+    assert transcript.sequence == "ATGAAATAG"
 
 
 def test_labels_of_genes_join_annotated_transcripts(tmp_path):

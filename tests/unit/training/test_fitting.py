@@ -194,6 +194,33 @@ def test_classes_are_weighted_by_the_training_part():
         Examples(data, 0, "standard", {"w": 2.0})
 
 
+def test_weights_of_classes_that_yaml_reads_as_numbers():
+    data = dataset("class")
+    data.examples["target"] = data.examples["target"].map({"poor": "0", "rich": "1"})
+    data.summary["classes"] = ["0", "1"]
+    weight = Examples(data, 0, "standard", {0: 3.0}).weight
+    assert weight.tolist() == np.where(data.examples["target"] == "0", 3.0, 1.0).tolist()
+    with pytest.raises(InputError, match="no class '2'.*quote names"):
+        Examples(data, 0, "standard", {2: 3.0})
+
+
+def test_one_example_without_a_group_does_not_undo_the_groups(tmp_path):
+    """The penalty is chosen by groups; copies of a sequence on both sides would choose another."""
+    data = dataset("scalar", n=80)
+    copies = data.examples["sequence"].iloc[np.arange(80) // 8 * 8].tolist()
+    noise = np.random.default_rng(1).normal(size=10)[np.arange(80) // 8]
+    grouped = data.examples.assign(sequence=copies, target=noise, group=[f"g{i // 8}" for i in range(80)])
+    predicted = {}
+    for name, lone in (("missing", None), ("named", "lone"), ("none", ...)):
+        group = grouped["group"].astype(object)
+        group = group.where(group.index != 79, lone) if lone is not ... else pd.Series([None] * 80, dtype=object)
+        given = Dataset(grouped.assign(group=group), data.folds, data.summary)
+        _, network, _ = run(tmp_path, given, {"network": "kmer", "k": 2}, name=name)
+        predicted[name] = predict_targets(network, copies[::8], device="cpu")
+    np.testing.assert_array_equal(predicted["missing"], predicted["named"])
+    assert not np.allclose(predicted["missing"], predicted["none"])
+
+
 def test_weights_multiply_and_change_what_is_learned(tmp_path):
     data = dataset("class")
     data.examples["weight"] = np.linspace(0.5, 2, len(data.examples))

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from seqlm.common.errors import InputError
+from seqlm.datasets.groups import group_numbers, known_groups
 from seqlm.sequences.similarity import similarity_clusters
 
 PARTS = ("train", "validation", "test")
@@ -136,16 +137,14 @@ def _units(examples, group, similarity, where):
         raise InputError(where, f"the examples have no column {column!r} to group by",
                          f"choose position, chromosome, cluster or one of: {there_are}")  # fmt: skip
     names = examples[column]
-    if group is not None and names.isna().all():
+    if group is not None and not known_groups(names).any():
         raise InputError(where, f"the examples' {column!r} is empty", "name a group column in the dataset")
-    # An example without a group is a unit of its own.
-    labels = names.astype("string").fillna("\0" + examples["id"].astype("string"))
-    return pd.factorize(labels)[0]
+    return group_numbers(names)
 
 
 def _joined(cluster, group):
     """Units that keep both clusters and groups together: connected components, int array (n,)."""
-    label = np.where(group.isna(), -1, pd.factorize(group)[0])
+    label = np.where(known_groups(group), group_numbers(group), -1)
     labelled = np.flatnonzero(label >= 0)
     clusters = int(cluster.max()) + 1
     nodes = clusters + int(label.max(initial=-1)) + 1
@@ -280,11 +279,12 @@ def _kfold_parts(block, i, k, unit, strata, validation, in_order, rng, where):
 
 def _by_split(examples, scheme, validation, test, group, seed, where):
     """Parts of every fold of the schemes split and custom."""
-    if "split" not in examples or examples["split"].isna().all():
+    known = known_groups(examples["split"]) if "split" in examples else np.zeros(len(examples), bool)
+    if not known.any():
         raise InputError(where, f"scheme {scheme} needs a split column, and the dataset has none",
                          "name one under table: split: <column>, or use the scheme ratio")  # fmt: skip
-    if examples["split"].isna().any():
-        some = examples.loc[examples["split"].isna(), "id"].iloc[0]
+    if not known.all():
+        some = examples.loc[~known, "id"].iloc[0]
         raise InputError(where, f"example {some!r} has no split value", "fill the split column in every row")
     split = examples["split"].astype(str).to_numpy()
     if scheme == "custom":

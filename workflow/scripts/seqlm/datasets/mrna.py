@@ -1,12 +1,10 @@
 """Examples that are mRNAs, as atomic tokens that carry reading frame and exon junctions."""
 
-import io
-
 import pandas as pd
 
 from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes
-from seqlm.sequences.delimited import read_delimited, separator_of
+from seqlm.sequences.delimited import parse_label, read_delimited
+from seqlm.sequences.rows import read_columns
 from seqlm.sequences.transcripts.annotation import read_annotated_genome
 from seqlm.sequences.transcripts.codon_adaptation import codon_adaptation
 from seqlm.sequences.transcripts.genbank import read_annotated_genbank
@@ -129,29 +127,38 @@ def read_transcripts(path, settings):
     list of Transcript, dict
         As `seqlm.sequences.transcripts.tables.read_transcript_table`.
     """
-    columns = {key: settings[key] for key in ("sequence", "junctions", "id", "gene") if settings.get(key)}
-    try:
-        with open_bytes(path) as reader:
-            text = b"".join(iter(reader.read, b""))
-        raw = pd.read_csv(io.BytesIO(text), sep=separator_of(path), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as a table ({error})", "get the file again") from None
-    return read_transcript_table(raw, cds=settings.get("cds", ("cds_start", "cds_end")), where=path,
-                                 one_based=settings.get("one_based", False),
-                                 problems=settings.get("problems", "drop"), **columns)  # fmt: skip
+    transcripts, counts, _ = _read_table(path, settings)
+    return transcripts, counts
+
+
+def _read_table(path, settings, label=None):
+    """Transcripts, counts, and by id the (line, cell) of the column `label`: of one reading, so that rows agree."""
+    first, last = settings.get("cds", ("cds_start", "cds_end"))
+    columns = {key: settings[key] for key in ("junctions", "id", "gene") if settings.get(key)}
+    wanted = {"sequence": settings.get("sequence") or "sequence", "CDS start": first, "CDS end": last, **columns}
+    rows, labels = [], {}
+    for line, cells in read_columns(path, wanted | ({"label": label} if label else {})):
+        rows.append(cells)
+        name = cells.get("id", str(len(rows)))
+        if label and name in labels:
+            twice = f"id {name!r} is also in line {labels[name][0]}"
+            raise InputError(f"{path}, line {line}", twice, "give every row its own id")
+        labels[name] = line, cells.get("label")
+    transcripts, counts = read_transcript_table(
+        pd.DataFrame(rows, columns=list(wanted)), cds=("CDS start", "CDS end"), where=path,
+        one_based=settings.get("one_based", False), problems=settings.get("problems", "drop"),
+        **{key: key for key in columns},
+    )  # fmt: skip
+    return transcripts, counts, labels
 
 
 def _from_table(settings, path, target, where):
-    transcripts, counts = read_transcripts(path, settings)
+    label = settings.get("label", CODON_ADAPTATION)
+    given = label != CODON_ADAPTATION
+    transcripts, counts, labels = _read_table(path, settings, label if given else None)
     transcripts = _wanted_isoforms(transcripts, counts, settings)
     examples = _table(transcripts)
-    label = settings.get("label", CODON_ADAPTATION)
-    if label == CODON_ADAPTATION:
+    if not given:
         return examples.assign(target=codon_adaptation(transcripts)), counts, {"label": label}
-    labels = read_delimited(
-        path, target=target, separator=separator_of(path), sequence=None, id=settings.get("id"), label=label
-    )
-    if not settings.get("id"):
-        # Without an id column transcripts are named by their row, from 1.
-        labels["id"] = [str(row) for row in range(1, len(labels) + 1)]
-    return examples.join(labels.set_index("id")["target"], on="id"), counts, {"label": label}
+    read = {name: parse_label(cell, target, f"{path}, line {line}") for name, (line, cell) in labels.items()}
+    return examples.assign(target=[read[transcript.id] for transcript in transcripts]), counts, {"label": label}

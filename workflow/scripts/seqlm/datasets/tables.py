@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes, read_fasta
-from seqlm.sequences.delimited import read_delimited, separator_of
+from seqlm.sequences import read_fasta
+from seqlm.sequences.delimited import read_delimited
+from seqlm.sequences.lines import byte_lines
 
 _WINDOW_NAME = re.compile(r"(.+)_(\d+)_(\d+)$")
 
@@ -20,8 +21,7 @@ def read_table(path, settings, target):
     path : path or dict of str to path
         One file; or several with the same columns by the name of their split (such as train and test).
     settings : dict
-        The keyword arguments of `seqlm.sequences.delimited.read_delimited`. Without a separator, a tab is taken when
-        the first line has one, else a comma.
+        The keyword arguments of `seqlm.sequences.delimited.read_delimited`.
     target : {"scalar", "class"}
 
     Returns
@@ -30,8 +30,7 @@ def read_table(path, settings, target):
         id, sequence, target, and weight, group, split where there are such columns.
     """
     if not isinstance(path, dict):
-        separator = settings.get("separator") or separator_of(path)
-        return read_delimited(path, **{**settings, "separator": separator, "target": target})
+        return read_delimited(path, **{**settings, "target": target})
     if settings.get("split"):
         raise InputError("table", "has a split column and also one source per split", "keep one of the two")
     tables = []
@@ -66,8 +65,8 @@ def read_records(fasta, labels, target, *, id="id", label="label", weight=None, 
     InputError
         As `read_delimited` and `read_fasta`; and when no id is in both files.
     """
-    table = read_delimited(labels, target=target, separator=separator_of(labels), id=id, sequence=None, label=label,
-                           weight=weight, group=group, weights=weights).set_index("id")  # fmt: skip
+    table = read_delimited(labels, target=target, id=id, sequence=None, label=label, weight=weight, group=group,
+                           weights=weights).set_index("id")  # fmt: skip
     # Letters are left to cleaning, so that its policy holds here too.
     records = pd.DataFrame([(record.id, record.sequence) for record in read_fasta(fasta, check=False)],
                            columns=["id", "sequence"])  # fmt: skip
@@ -143,28 +142,17 @@ def _place(name, bases):
 
 def _read_scores(path):
     """Window names, and scores as a float32 array (bases, windows)."""
-    with open_bytes(path) as reader:
-        lines = _lines(reader)
-        names = [name.strip() for name in next(lines, b"").decode("utf-8", "replace").split("\t")]
-        if names == [""]:
-            raise InputError(path, "the first line is empty", "it must hold the names of the windows")
-        if len(set(names)) < len(names):
-            name = next(name for number, name in enumerate(names) if name in names[:number])
-            raise InputError(f"{path}, line 1", f"window {name!r} is there twice", "give every window one column")
-        rows = [_row(line, f"{path}, line {number}", names) for number, line in enumerate(lines, start=2)]
+    lines = byte_lines(path)
+    names = [name.strip() for name in next(lines, b"").decode("utf-8", "replace").split("\t")]
+    if names == [""]:
+        raise InputError(path, "the first line is empty", "it must hold the names of the windows")
+    if len(set(names)) < len(names):
+        name = next(name for number, name in enumerate(names) if name in names[:number])
+        raise InputError(f"{path}, line 1", f"window {name!r} is there twice", "give every window one column")
+    rows = [_row(line, f"{path}, line {number}", names) for number, line in enumerate(lines, start=2)]
     if not rows:
         raise InputError(path, "has a header but no scores", "get the file again")
     return names, np.stack(rows)
-
-
-def _lines(reader):
-    """Lines of a binary reader without their ends; the empty ones are left out at the end of the file only."""
-    rest = b""
-    while chunk := reader.read():
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-    if rest.strip():
-        yield rest
 
 
 def _row(line, where, names):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqlm.common.errors import InputError
+from seqlm.datasets.groups import group_numbers
 from seqlm.evaluation.metrics import LOWER_IS_BETTER, class_codes
 
 COMPARED = {
@@ -118,8 +119,7 @@ def _with_groups(examples, folds, part, target):
         group = folds.drop_duplicates("id").set_index("id")["cluster"].reindex(examples.index)
     else:
         group = examples.get("group", pd.Series(None, index=examples.index, dtype=object))
-    group = group.astype(object).where(group.notna(), [("example", name) for name in examples.index])
-    examples["group"] = pd.factorize(group)[0]
+    examples["group"] = group_numbers(group)
     shift = 0.0
     if target == "track" and len(examples):
         shift = float(np.mean(np.concatenate([np.asarray(row, float) for row in examples["target"]])))

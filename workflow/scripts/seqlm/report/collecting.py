@@ -7,6 +7,7 @@ import pandas as pd
 
 from seqlm.common.errors import InputError
 from seqlm.common.tables import CELL, PRETRAINING, place_of, read_json, read_scores, read_table
+from seqlm.datasets.groups import group_numbers
 from seqlm.evaluation.metrics import METRICS, average_precision
 
 METRIC_COLUMNS = [*CELL, "part", "metric", "value"]
@@ -176,7 +177,7 @@ def count_parts(examples, folds):
     examples = examples.set_index("id")
     group = pd.Series(examples.index, examples.index, dtype=object)
     if "group" in examples:
-        group = examples["group"].astype(object).where(examples["group"].notna(), group)
+        group = pd.Series(group_numbers(examples["group"]), examples.index)
     rows = []
     for fold, places in folds.groupby("fold"):
         ids = {part: own["id"] for part, own in places.groupby("part")}

@@ -4,18 +4,17 @@ A sequence is plain bases, or tokens joined by a separator, each perhaps with sp
 file uses, tokens come out separated by one space and specifiers by ``#``: what every later step reads.
 """
 
-import csv
 import math
-from pathlib import Path
 
 import pandas as pd
 
 from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes
+from seqlm.sequences.rows import is_missing, read_columns
 
 QUALITY = {"STRONG": 1.0, "GOOD": 0.75, "WEAK": 0.5, "POOR": 0.25}
 TOKENS, SPECIFIERS = " ", "#"
-MISSING = {"", "na", "nan", "none", "null", "."}
+# "none" and "null" may well name a class.
+NO_CLASS = {"", ".", "NA", "N/A", "<NA>", "NaN", "nan"}
 
 
 def read_delimited(
@@ -40,14 +39,15 @@ def read_delimited(
     ----------
     path : path
     target : {"scalar", "class"}
-        Labels are numbers (empty or NA: not known), or class names.
+        Labels are numbers, or class names. Either may be missing: `seqlm.sequences.rows.MISSING` for numbers,
+        `NO_CLASS` for classes.
     separator : str, optional
-        Between columns; a tab, or a comma for .csv, when not given.
+        Between columns; see `seqlm.sequences.rows.separator_of`.
     header : bool
         Whether the first line names the columns.
     id, sequence, label, weight, group, split : str or int, optional
         Columns, by name or 1-based position. Without `id` the examples are numbered by line; without `label` nothing
-        is predicted from the file (a file of new sequences).
+        is predicted from the file (a file of new sequences). A group or split that is missing is None, not a value.
     weights : dict, optional
         Weight of each quality word, in any case; `QUALITY` when not given. Numbers need no map.
     tokens : str, optional
@@ -63,90 +63,44 @@ def read_delimited(
     Raises
     ------
     InputError
-        Naming file and line: a column that is not there, a row with too few fields, an empty sequence, a label or
-        weight or specifier that cannot be read, an id that is there twice.
+        Naming file and line: as `seqlm.sequences.rows.read_columns`; an empty sequence, a label or weight or specifier
+        that cannot be read, an id that is empty or there twice.
     """
-    path = Path(path)
-    wanted = {"id": id, "sequence": sequence, "target": label, "weight": weight, "group": group, "split": split}
+    wanted = {"id": id, "sequence": sequence, "label": label, "weight": weight, "group": group, "split": split}
     wanted = {name: column for name, column in wanted.items() if column not in (None, False, "")}
     words = {str(word).upper(): float(value) for word, value in (QUALITY if weights is None else weights).items()}
     parse = {
+        "id": _id,
         "sequence": lambda text, where: _sequence(text, tokens, specifiers, where),
-        "target": lambda text, where: _label(text, target, where),
+        "label": lambda text, where: parse_label(text, target, where),
         "weight": lambda text, where: _weight(text, words, where),
+        "group": _name,
+        "split": _name,
     }
-    rows, lines, positions = [], {}, None
-    for number, fields in _lines(path, separator):
-        if positions is None:
-            positions = _positions(path, wanted, fields if header else None, len(fields))
-            if header:
-                continue
-        where = f"{path}, line {number}"
-        if len(fields) <= max(positions.values()):
-            raise InputError(
-                where, f"has {len(fields)} fields, column {max(positions.values()) + 1} is needed", "complete the row"
-            )
-        row = {name: parse.get(name, _plain)(fields[at].strip(), where) for name, at in positions.items()}
-        row.setdefault("id", str(number))
+    rows, lines = [], {}
+    for line, cells in read_columns(path, wanted, separator, header):
+        where = f"{path}, line {line}"
+        row = {name: parse[name](cell, where) for name, cell in cells.items()}
+        row.setdefault("id", str(line))
         if row["id"] in lines:
             raise InputError(where, f"id {row['id']!r} is also in line {lines[row['id']]}", "give every row its own id")
-        lines[row["id"]] = number
+        lines[row["id"]] = line
         rows.append(row)
     if not rows:
         raise InputError(path, "holds no examples", "give a file with at least one row of data")
-    table = pd.DataFrame(rows)
-    return table[["id", *(name for name in wanted if name != "id")]]
+    table = pd.DataFrame(rows)[["id", *(name for name in wanted if name != "id")]]
+    return table.rename(columns={"label": "target"})
 
 
-def separator_of(path):
-    """What lies between the columns of a file whose name does not tell: a comma if its first line has no tab."""
-    with open_bytes(path) as reader:
-        first = reader.read().split(b"\n", 1)[0]
-    return "," if b"," in first and b"\t" not in first else "\t"
-
-
-def _lines(path, separator):
-    """(line number, fields) of every line that is not empty."""
-    if separator is None:
-        separator = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
-    if len(separator) != 1:
-        raise InputError(path, f"column separator {separator!r} is not one character", "use a tab, ',', ';' or '|'")
-    with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b""))
-    try:
-        text = text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}", "is not text in UTF-8", "save the file as UTF-8 text") from None
-    csv.field_size_limit(2**31 - 1)  # whole mRNAs are longer than the csv module's default field
-    reader = csv.reader(text.splitlines(), delimiter=separator)
-    for fields in reader:
-        if any(field.strip() for field in fields):
-            yield reader.line_num, fields
-
-
-def _positions(path, wanted, names, width):
-    """0-based position of each wanted column."""
-    names = None if names is None else [name.strip() for name in names]
-    positions = {}
-    for what, column in wanted.items():
-        what = "label" if what == "target" else what
-        if isinstance(column, int):
-            if not 1 <= column <= width:
-                raise InputError(path, f"{what} column {column} is not there", f"columns are 1 to {width}")
-            position = column - 1
-        elif names is None:
-            raise InputError(path, f"{what} column {column!r} needs a header", "give its 1-based position instead")
-        elif column not in names:
-            raise InputError(path, f"has no column {column!r} ({what})", f"its columns are {', '.join(names)}")
-        else:
-            position = names.index(column)
-        positions["target" if what == "label" else what] = position
-    return positions
-
-
-def _plain(text, where):
+def _id(text, where):
+    if not text:
+        raise InputError(where, "the id is empty", "give every row its own id")
     return text
+
+
+def _name(text, where):
+    """What a row belongs to; None where that is not known."""
+    return None if is_missing(text) else text
 
 
 def _sequence(text, tokens, specifiers, where):
@@ -180,12 +134,17 @@ def _is_number(text):
         return False
 
 
-def _label(text, target, where):
+def parse_label(text, target, where):
+    """A cell's number (NaN where it is missing) or class (None where it is missing).
+
+    Raises
+    ------
+    InputError
+        It is no number.
+    """
     if target == "class":
-        if not text:
-            raise InputError(where, "the class is empty", "fill it in or remove the row")
-        return text
-    if text.lower() in MISSING:
+        return None if text in NO_CLASS else text
+    if is_missing(text):
         return math.nan
     if not _is_number(text):
         raise InputError(where, f"label {text!r} is not a number", "correct it, leave it empty, or use target: class")

@@ -35,8 +35,10 @@ class Genome:
 
     def __init__(self, path):
         self.path = Path(path)
-        with open_bytes(self.path):
-            pass  # missing, empty and truncated files
+        with open_bytes(self.path) as reader:  # missing, empty and truncated files
+            reader.read(1)
+            if reader.marked:  # other tools that use the index would not find the first record
+                raise InputError(path, "begins with a byte-order mark", "save it as plain text without one")
         named_gzip = self.path.suffix in (".gz", ".bgz")
         if is_gzip(self.path) and not is_bgzip(self.path):
             raise InputError(path, "is plain gzip, which has no random access", "decompress it, or use bgzip instead")

@@ -15,6 +15,8 @@ CHUNK = 1 << 20  # bytes per read: fits the caches, and larger is no faster
 # The empty block that ends every bgzip file (SAM specification, section 4.1.2).
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
+BOM = b"\xef\xbb\xbf"  # what some editors put before UTF-8 text
+
 _OTHER_COMPRESSIONS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -40,12 +42,25 @@ def is_bgzip(path):
 
 
 class _Reader:
-    """A binary file whose read errors are one-line `InputError`s."""
+    """A binary file whose read errors are one-line `InputError`s, without a byte-order mark.
+
+    The mark is left out here, under every reader: before a first line that is no header it would make the line one of
+    another kind, such as a feature of a sequence that no genome has.
+    """
 
     def __init__(self, path, handle):
         self.path, self._handle = path, handle
+        self._ahead, self.marked = None, False
 
     def read(self, size=CHUNK):
+        if self._ahead is None:
+            start = self._read(len(BOM))
+            self.marked = start == BOM
+            self._ahead = b"" if self.marked else start
+        ahead, self._ahead = self._ahead[:size], self._ahead[size:]
+        return ahead + self._read(size - len(ahead))
+
+    def _read(self, size):
         try:
             return self._handle.read(size)
         except EOFError:
@@ -106,7 +121,7 @@ class _BgzipHandle:
 
 
 def open_bytes(path):
-    """Open a plain, gzip or bgzip file for reading its uncompressed bytes.
+    """Open a plain, gzip or bgzip file for reading its uncompressed bytes, less a byte-order mark at their start.
 
     Parameters
     ----------

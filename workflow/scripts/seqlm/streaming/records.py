@@ -1,6 +1,5 @@
 """Any input file as one stream of records, counted first so that it can be cut into chunks and shards."""
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -9,6 +8,8 @@ from typing import NamedTuple
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
+from seqlm.sequences.lines import text_lines
+from seqlm.sequences.rows import header_of, read_columns
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
@@ -179,25 +180,6 @@ def _count_headers(path):
 # text ----------------------------------------------------------------------------------------------------------------
 
 
-def _lines(path):
-    """(line number from 1, text) of each line, without its end."""
-    number, rest = 0, b""
-    with open_bytes(path) as reader:
-        while True:
-            chunk = reader.read()
-            parts = (rest + chunk).split(b"\n")
-            rest = parts.pop() if chunk else b""
-            for line in parts:
-                number += 1
-                try:
-                    yield number, line.rstrip(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError:
-                    where = f"{path}, line {number}"
-                    raise InputError(where, "is not text in UTF-8", "save the file as UTF-8 text") from None
-            if not chunk:
-                return
-
-
 def _integer(text, name, where):
     try:
         return int(text)
@@ -213,35 +195,37 @@ def _check_chrom(chrom, genome, where):
 
 
 def _open_table(path, id="id", sequence="sequence"):
-    name = path.name.removesuffix(".gz").removesuffix(".bgz")
-    separator = "," if name.endswith(".csv") else "\t"
-    csv.field_size_limit(2**31 - 1)
-    header = next(csv.reader((text for _, text in _lines(path)), delimiter=separator), [])
-    _check_columns(path, header, sequence)
-    at = {column: header.index(column) for column in (id, sequence, *PLACES, "strand") if column in header}
-    places = all(name in at for name in PLACES)
+    columns = header_of(path)
+    _check_columns(path, columns, sequence, id)
+    places = all(name in columns for name in PLACES)
+    wanted = {"id": id, "sequence": sequence} | {name: name for name in (*PLACES, "strand") if places}
+    wanted = {name: column for name, column in wanted.items() if column in columns}
 
     def rows():
-        reader = csv.reader((text for _, text in _lines(path)), delimiter=separator)
-        next(reader)
-        for number, fields in enumerate((fields for fields in reader if fields), 1):
-            where = f"{path}, row {number}"
-            if len(fields) <= max(at.values()):
-                raise InputError(where, f"has {len(fields)} fields, not {len(header)}", "complete the row")
+        for number, (line, cells) in enumerate(read_columns(path, wanted), 1):
+            name = cells.get("id", str(number))
+            if not (name and cells["sequence"]):
+                raise _unfilled(f"{path}, line {line}", name)
             place = {}
             if places:
-                place = {"chrom": fields[at["chrom"]]}
-                place |= {name: _integer(fields[at[name]], name, where) for name in ("start", "end")}
-                place["strand"] = fields[at["strand"]] if "strand" in at else "+"
-            yield Record(fields[at[id]] if id in at else str(number), fields[at[sequence]], **place)
+                where = f"{path}, line {line}"
+                place = {"chrom": cells["chrom"], "strand": cells.get("strand", "+")}
+                place |= {name: _integer(cells[name], name, where) for name in ("start", "end")}
+            yield Record(name, cells["sequence"], **place)
 
     return _some(Source(path, "sequences", places, sum(1 for _ in rows()), rows, _identity))
 
 
-def _check_columns(path, columns, sequence):
-    if sequence not in columns:
-        there_are = ", ".join(columns) or "none"
-        raise InputError(path, f"has no column {sequence!r}", f"its columns are {there_are}; see --sequence-column")
+def _unfilled(where, name):
+    return InputError(where, f"the {'sequence' if name else 'id'} is empty", "fill it in or remove the row")
+
+
+def _check_columns(path, columns, sequence, id):
+    """A column of ids that is not named may be missing: rows are numbered then."""
+    for column, option in ((sequence, "--sequence-column"), (id, "--id-column")):
+        if column not in columns and column != "id":
+            there_are = ", ".join(columns) or "none"
+            raise InputError(path, f"has no column {column!r}", f"its columns are {there_are}; see {option}")
 
 
 def _open_parquet(path, id="id", sequence="sequence"):
@@ -254,7 +238,7 @@ def _open_parquet(path, id="id", sequence="sequence"):
         problem = f"cannot be read as parquet ({str(error).splitlines()[0]})"
         raise InputError(path, problem, "check that the file is complete") from None
     columns = file.schema_arrow.names
-    _check_columns(path, columns, sequence)
+    _check_columns(path, columns, sequence, id)
     places = all(name in columns for name in PLACES)
     wanted = [c for c in (id, sequence, *(PLACES if places else ()), "strand" if places else "") if c in columns]
 
@@ -263,9 +247,10 @@ def _open_parquet(path, id="id", sequence="sequence"):
         for batch in pq.ParquetFile(path).iter_batches(2048, columns=wanted):
             for row in batch.to_pylist():
                 number += 1
-                name = str(row.get(id, number))
-                if row[sequence] is None:
-                    raise InputError(f"{path}, record {name!r}", "has no sequence", "remove it or complete it")
+                name = row.get(id, number)
+                name = "" if name is None else str(name)
+                if not (name and row[sequence]):
+                    raise _unfilled(f"{path}, row {number}", name)
                 place = {key: row[key] for key in (*PLACES, "strand") if row.get(key) is not None}
                 yield Record(name, row[sequence], **place)
 
@@ -290,7 +275,7 @@ def _open_transcripts(path, format, genome, reading):
 
 def _open_bed(path, genome, _):
     def rows():
-        for number, text in _lines(path):
+        for number, text in text_lines(path):
             if not text.strip() or text.startswith(("#", "track", "browser")):
                 continue
             where = f"{path}, line {number}"
@@ -321,7 +306,7 @@ def _open_vcf(path, genome, length):
         raise InputError("--length", f"{length} is too short for a window", "give at least 2")
 
     def rows():
-        for number, text in _lines(path):
+        for number, text in text_lines(path):
             if not text.strip() or text.startswith("#"):
                 continue
             where = f"{path}, line {number}"

@@ -5,8 +5,7 @@ import sys
 from seqlm.common.errors import InputError
 from seqlm.datasets.mrna import read_transcripts
 from seqlm.datasets.tables import read_table
-from seqlm.sequences import open_bytes
-from seqlm.sequences.delimited import separator_of
+from seqlm.sequences.rows import header_of
 from seqlm.sequences.transcripts.annotation import read_annotated_genome
 from seqlm.sequences.transcripts.genbank import read_annotated_genbank
 from seqlm.sequences.transcripts.isoforms import representative
@@ -52,19 +51,21 @@ def mrnas_of(path, format, genome=None, reading=None):
 
 
 def tokens_of(path, reading):
-    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.delimited.read_delimited`."""
-    table = read_table(path, {**_named(path, reading), "label": None}, "scalar")
-    return list(zip(table["id"], table["sequence"], strict=True))
+    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.delimited.read_delimited`.
+
+    Without a column of ids rows are numbered from 1, as those of every table that is predicted for.
+    """
+    reading = _named(path, reading)
+    table = read_table(path, {**reading, "label": None}, "scalar")
+    ids = table["id"] if reading.get("id") else map(str, range(1, len(table) + 1))
+    return list(zip(ids, table["sequence"], strict=True))
 
 
 def _named(path, reading):
     """With the column `id` where there is one and none is named."""
     if "id" in reading or not reading.get("header", True):
         return reading
-    with open_bytes(path) as reader:
-        first = reader.read().split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    columns = first.split(reading.get("separator") or separator_of(path))
-    return {**reading, "id": "id"} if "id" in map(str.strip, columns) else reading
+    return {**reading, "id": "id"} if "id" in header_of(path, reading.get("separator")) else reading
 
 
 def check_tokens(model, name, sequence):

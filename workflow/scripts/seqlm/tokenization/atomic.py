@@ -18,12 +18,13 @@ junction: the notation and the six channels of Saluki (Agarwal & Kelley 2022) ca
 A code of ``size`` or more is nothing: an unknown token, a masked one, or padding. All its channels are zero.
 """
 
+import io
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from seqlm.common.errors import InputError
+from seqlm.sequences.lines import text_lines
 
 BASES = "ACGT"
 MRNA_TOKENS = tuple(
@@ -275,8 +276,8 @@ def learn(paths=(), text=None, samplesize=None, seed=0, **options):
     **options
         Of `learn_layout`.
     """
-    lines = [line for path in paths for line in Path(path).read_text().splitlines()]
-    lines += text.splitlines() if text else []
+    lines = [line for path in paths for _, line in text_lines(path)]
+    lines += [line.rstrip("\n") for line in io.StringIO(text or "", newline=None)]
     return to_tokenizer(learn_layout([line for line in lines if line], samplesize, seed, **options))
 
 

@@ -13,6 +13,7 @@ from seqlm.common.files import atomic_path
 from seqlm.common.runtime import pick_device, pick_precision, seed_everything
 from seqlm.datasets import load_dataset
 from seqlm.datasets.augmentation import shifted_copies
+from seqlm.datasets.groups import group_numbers, known_groups
 from seqlm.datasets.scaling import fit_scaling, scale_labels
 from seqlm.evaluation.validation import write_validation
 from seqlm.inference.prediction import predict_targets
@@ -189,10 +190,11 @@ class Examples:
         if wanted == "balanced":
             count = np.bincount(self.y[self.train], minlength=len(self.classes))
             return (len(self.train) / (len(self.classes) * np.maximum(count, 1))).astype(np.float32)
+        wanted = {str(name): weight for name, weight in wanted.items()}  # YAML reads a 0 as a number
         unknown = [name for name in wanted if name not in self.classes]
         if unknown:
-            known = ", ".join(self.classes)
-            raise InputError("class_weights", f"there is no class {unknown[0]!r}", f"the classes are {known}")
+            mend = f"the classes are {', '.join(self.classes)}; quote names that YAML changes, such as 'yes' and '01'"
+            raise InputError("class_weights", f"there is no class {unknown[0]!r}", mend)
         return np.array([wanted.get(name, 1.0) for name in self.classes], np.float32)
 
     def _drop_unscalable(self):
@@ -349,7 +351,7 @@ def _solve(model, examples, seed, output, backbone):
         data = {
             "sequences": examples.sequences.iloc[train].tolist(),
             "y": examples.y[train],
-            "groups": None if groups.isna().any() else groups.tolist(),
+            "groups": group_numbers(groups).tolist() if known_groups(groups).any() else None,
             "weight": None if examples.weight is None else examples.weight[train],
             "seed": seed,
         }

@@ -3,7 +3,6 @@
 See `seqlm.sequences.transcripts.transcript` for what is done with annotation that does not fit.
 """
 
-import io
 import re
 import sys
 from collections import defaultdict
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from seqlm.common.errors import InputError
-from seqlm.sequences import open_bytes, read_fasta, reverse_complement
+from seqlm.sequences import read_fasta, reverse_complement
+from seqlm.sequences.lines import text_lines
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 CODING = {"CDS", "stop_codon"}
@@ -293,10 +293,7 @@ def read_models(gff):
 
 def _features(path):
     """(where, nine fields) of every feature line."""
-    with open_bytes(path) as reader:
-        text = b"".join(iter(reader.read, b"")).decode("utf-8-sig", "replace")
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        line = line.rstrip("\n")
+    for number, line in text_lines(path, errors="replace"):
         if line.startswith(("##FASTA", ">")):
             return
         if line and not line.startswith("#"):

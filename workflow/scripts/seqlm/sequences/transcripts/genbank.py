@@ -11,7 +11,8 @@ def read_annotated_genbank(path, problems="drop"):
     """mRNAs of a GenBank file: genomic records with mRNA and CDS features, or mRNA records with a CDS.
 
     In a genomic record an mRNA gets the first CDS of its gene that fits its exons, each CDS once where possible; a
-    gene with CDS features alone is its own transcript, without untranslated regions. The exons of an mRNA record are
+    gene with CDS features alone is its own transcript, without untranslated regions. So is each CDS that names no gene
+    (neither locus_tag nor gene) and fits no such mRNA: it is the only one of its gene. The exons of an mRNA record are
     its exon features.
 
     Returns
@@ -76,14 +77,13 @@ def _genomic_record(record):
     for feature in record.features:
         if feature.type in ("mRNA", "CDS"):
             genes[_qualifier(feature, "locus_tag", "gene")][feature.type].append(feature)
-    for gene, features in genes.items():
+    for gene, features in _each_its_own(genes, record.id):
         if not features["CDS"]:
             continue
         unused = list(features["CDS"])
         for number, feature in enumerate(features["mRNA"] or features["CDS"], start=1):
-            name = _qualifier(feature, "transcript_id", "protein_id") or f"{gene or record.id}.{number}"
-            # A feature that names no gene is a gene of its own, not one with all others that name none.
-            model = Model(name, gene or name, record.id)
+            name = _qualifier(feature, "transcript_id", "protein_id") or f"{gene}.{number}"
+            model = Model(name, gene, record.id)
             try:
                 _fill(model, feature, features["CDS"], unused)
             except Problem as problem:
@@ -104,6 +104,23 @@ def _fill(model, feature, coding, unused):
         raise Problem("no CDS of its gene fits its exons")
     model.cds[""] = _parts(fitting[0])
     unused[:] = [cds for cds in unused if cds is not fitting[0]]
+
+
+def _each_its_own(genes, record):
+    """(name, features) of each gene; a CDS that names no gene is one by itself, with the unnamed mRNAs that it fits."""
+    unnamed = genes.pop("", {"mRNA": [], "CDS": []})
+    yield from genes.items()
+    mrnas = [[] for _ in unnamed["CDS"]]
+    for mrna in unnamed["mRNA"]:
+        try:
+            parts = _parts(mrna)
+        except Problem:  # its CDS stands for it
+            continue
+        fitting = [own for cds, own in zip(unnamed["CDS"], mrnas, strict=True) if _fits(cds, parts)]
+        if fitting:
+            min(fitting, key=bool).append(mrna)  # a CDS without one yet, where there is
+    for number, (cds, own) in enumerate(zip(unnamed["CDS"], mrnas, strict=True), start=1):
+        yield f"{record}.unnamed{number}", {"mRNA": own, "CDS": [cds]}
 
 
 def _fits(cds, exons):

@@ -4,6 +4,8 @@
 def representative(transcripts):
     """One transcript a gene: the longest CDS, then the longest 5'UTR, then the longest 3'UTR, then the first id.
 
+    A transcript without a gene (an empty name) stands for itself.
+
     Returns
     -------
     list of Transcript
@@ -15,7 +17,8 @@ def representative(transcripts):
         return start - end, -start, end - len(transcript.sequence), transcript.id
 
     best = {}
-    for transcript in transcripts:
-        if transcript.gene not in best or rank(transcript) < rank(best[transcript.gene]):
-            best[transcript.gene] = transcript
+    for number, transcript in enumerate(transcripts):
+        gene = transcript.gene or number
+        if gene not in best or rank(transcript) < rank(best[gene]):
+            best[gene] = transcript
     return list(best.values())

@@ -1,6 +1,7 @@
 """mRNAs from a table with the bounds of their coding sequence and their exon junctions."""
 
 from seqlm.common.errors import InputError
+from seqlm.sequences.rows import is_missing
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 
@@ -12,7 +13,8 @@ def read_transcript_table(table, *, sequence="sequence", cds=("cds_start", "cds_
     ----------
     table : pandas.DataFrame
     sequence, junctions, id, gene : str
-        Columns. Junctions are numbers joined by commas, empty where there are none.
+        Columns. Junctions are numbers joined by commas, empty where there are none. An mRNA without a gene (empty, NA)
+        is the only one of its gene.
     cds : pair of str
         Columns of the CDS's first base and of the base after its last.
     one_based : bool
@@ -35,11 +37,13 @@ def read_transcript_table(table, *, sequence="sequence", cds=("cds_start", "cds_
     for number, row in enumerate(table.to_dict("records"), start=1):
         name = str(row[id]) if id else str(number)
         with collected.checking(name):
+            if not name:
+                raise Problem(f"row {number} has no id")
             start, end = (_whole(row[column], column) for column in cds)
             collected.add(
                 Transcript(
                     id=name,
-                    gene=str(row[gene]) if gene else name,
+                    gene=name if gene is None or is_missing(str(row[gene])) else str(row[gene]),
                     sequence=str(row[sequence]).upper().replace("U", "T"),
                     cds=(start - shift, end),
                     junctions=tuple(_whole(j, junctions) - shift for j in _list(row[junctions])) if junctions else (),
