@@ -18,7 +18,7 @@ from seqlm.attribution.result import gather
 from seqlm.attribution.shift import edited_copies, run_starts
 from seqlm.common.errors import InputError
 from seqlm.datasets.scaling import unscale
-from seqlm.inference.prediction import as_module, choose_batch_size, encode, prepared
+from seqlm.inference.prediction import as_module, check_lengths, choose_batch_size, encode, prepared
 
 EDITS = ("remove", "mask", "replace", "replacespecifier")
 # Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
@@ -236,6 +236,7 @@ def make_inputs(model, sequences, edit, replacements=None):
     token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
     encoded again.
     """
+    check_lengths(model, sequences)
     if hasattr(model, "layout"):
         return AtomicInputs(model, sequences, edit, replacements)
     if edit == "replacespecifier":
@@ -243,7 +244,7 @@ def make_inputs(model, sequences, edit, replacements=None):
     tokenizer = getattr(model, "tokenizer", None)
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
     by_column = not hasattr(model, "encode") or kind == "character"
-    by_column = by_column or getattr(getattr(model, "config", None), "model_type", None) == "seqlm-cnn"
+    by_column = by_column or getattr(model, "one_code_a_base", False)
     return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 NETWORKS = {
     "cnn": "networks.cnn",
+    "dilated": "networks.dilated",
     "codon": "networks.codon",
     "saluki": "networks.saluki",
     "kmer": "solved.kmer",

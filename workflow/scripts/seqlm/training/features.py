@@ -97,7 +97,7 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
 
 def _compute(model, X, data, about, known, precision, device, batch_size):
     """Write the features chunk by chunk; `known` says how far an earlier job came."""
-    pooled = model.config.head == "pooled"
+    pooled = model.pools_first
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     dtype = np.dtype(np.uint16 if precision == "bf16" else np.float32)

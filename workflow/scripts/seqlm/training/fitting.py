@@ -23,6 +23,7 @@ from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
 from seqlm.training.features import cached_features
 from seqlm.training.objectives import OBJECTIVES
+from seqlm.training.pooling import pooling_fields
 
 NO_CHARACTER = ord("N")
 
@@ -112,6 +113,8 @@ def fit_dataset_model(
 
             trained = finish(trained)
         card["Training"] |= {"best epoch": result.best_epoch}
+    if examples.target != "track" and hasattr(trained.config, "pooling"):
+        card["Training"]["pooling"] = trained.config.pooling
     last = history[history["part"] == "validation"]
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
@@ -211,6 +214,11 @@ class Examples:
             "label_scaling": self.scaling,
         }
 
+    @property
+    def aligned(self):
+        """Whether a place in one sequence means the same in another; see `seqlm.datasets.build.is_aligned`."""
+        return bool(self.data.summary.get("aligned"))
+
     def counts(self):
         return {"training examples": len(self.train), "validation examples": len(self.validation)}
 
@@ -239,9 +247,20 @@ def _build(model, examples, backbone):
     cls = _network(model).load()
     fields = inspect.signature(cls.config_class.__init__).parameters
     options = {key: value for key, value in model.items() if key in fields}
+    if "pooling" in fields:
+        choices = _network(model).options["pooling"]["enum"]
+        default = "auto" if "auto" in choices else fields["pooling"].default
+        options |= _pooling(model.get("pooling", default), examples)
     if "layout" in fields:
         options.setdefault("layout", _layout(examples, model.get("samplesize")))
     return cls(cls.config_class(**options, **examples.common()))
+
+
+def _pooling(wanted, examples, *of_backbone):
+    """Fields of the config; nothing is pooled for a track."""
+    if examples.target == "track":
+        return {"pooling": "mean"}
+    return pooling_fields(wanted, as_read(None, examples.sequences), examples.aligned, *of_backbone)
 
 
 def _layout(examples, samplesize=None):
@@ -260,12 +279,18 @@ def _layout(examples, samplesize=None):
 
 def _on_backbone(model, examples, folder):
     """A head on a pretrained encoder."""
+    from seqlm.models.language.backbone import longest_input
     from seqlm.models.language.hub import load_any
     from seqlm.models.language.tuning import tuned
 
     encoder = load_any(folder)
     head = model.get("head") or ("conv" if examples.target == "track" else "pooled")
     options = {key: model[key] for key in ("context", "pooling", "hidden", "kernel", "dropout") if key in model}
+    if head == "linear" and options.get("pooling", "auto") == "auto":
+        options["pooling"] = "mean_max"  # one vector a sequence is what a linear probe reads
+    elif head != "linear":
+        limit = longest_input(encoder.base_model, encoder.tokenizer)
+        options |= _pooling(model.get("pooling", "auto"), examples, encoder.tokenizer, limit)
     return tuned(encoder, encoder.tokenizer, model.get("train", "head"), head=head, **options, **examples.common())
 
 

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModel
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.models.heads import ConvHead, LinearHead, PooledHead
+from seqlm.models.heads import ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.tokenization import complement_ids, encode_batch
 
@@ -97,7 +97,7 @@ class BackboneModel(SequenceModel):
         elif config.head == "linear":
             self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
-            self.head = PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout)
+            self.head = pooled_head(dim, config)
         self._trained = self._freeze()
         self.post_init()
 
@@ -136,8 +136,15 @@ class BackboneModel(SequenceModel):
         log.warning("%d of %d sequences are cut to %d tokens", cut, len(ids), longest)
         return ids[:, :longest]
 
+    @property
+    def pools_first(self):
+        """Whether the head reads pooled features; else it is trained on those of every token."""
+        return self.config.head != "conv" and not getattr(self.head, "learns_pooling", False)
+
     def features(self, X, pooled=False):
         """What the head reads: (N, T, D), or (N, D) when `pooled`; D is 2 E for both strands.
+
+        Where nothing is known, features of a head that pools are zeros.
 
         Parameters
         ----------
@@ -153,7 +160,9 @@ class BackboneModel(SequenceModel):
                 X_other, turn = self._reverse_complement(X, known)
                 other = self._encode(X_other, known.gather(1, turn))
                 x = torch.cat([x, other.gather(1, turn.unsqueeze(-1).expand_as(other))], dim=-1)
-            return self.head.pool(x, known) if pooled else x
+            if pooled:
+                return self.head.pool(x, known)
+            return x if self.config.head == "conv" else x * known.unsqueeze(-1)
 
     def forward(self, X):
         """Predictions, see `seqlm.models.base`.
@@ -163,11 +172,11 @@ class BackboneModel(SequenceModel):
         X : integer tensor (N, T) of token ids
             Or floating: what `features` gave for them, (N, T, D) or pooled (N, D).
         """
-        if X.is_floating_point():
+        if not X.is_floating_point():
+            X = self.features(X, pooled=self.pools_first)
+        if self.config.head == "conv" or X.dim() == 2:
             return self.head(X)
-        if self.config.head == "conv":
-            return self.head(self.features(X))
-        return self.head(self.features(X, pooled=True))
+        return self.head(X, X.ne(0).any(-1))
 
     def known(self, ids):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
