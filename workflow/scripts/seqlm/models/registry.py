@@ -9,6 +9,7 @@ fit         name of a function of sequences and labels that returns the model, w
 words       what a reader is told it is
 about       one line for the config's documentation
 family      "network" (trained from scratch) or "linear"
+targets     what it can predict; all three when missing
 options     key -> JSON schema, with a description, of what a study may set: fields of the config class
 ==========  ===============================================================================================
 """
@@ -26,6 +27,7 @@ NETWORKS = {
     "codon": "networks.codon",
     "saluki": "networks.saluki",
     "kmer": "solved.kmer",
+    "onehot": "solved.onehot",
     "linear": "solved.linear",
 }
 
@@ -47,6 +49,7 @@ class Network:
     about: str
     family: str
     fit: str | None = None
+    targets: list = field(default_factory=lambda: ["track", "scalar", "class"])
     options: dict = field(default_factory=dict)
 
     def load(self, attribute=None):

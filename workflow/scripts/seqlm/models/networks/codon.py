@@ -18,6 +18,7 @@ NETWORK = {
     "words": "codon CNN",
     "about": "a convolution over codons, for windows cut in frame",
     "family": "network",
+    "targets": ["scalar", "class"],
     "options": {
         "filters": {"type": "integer", "minimum": 1, "description": "channels of the convolution (256)."},
         "kernel": {

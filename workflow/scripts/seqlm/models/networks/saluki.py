@@ -31,6 +31,7 @@ NETWORK = {
     "words": "Saluki network",
     "about": "the network of Agarwal & Kelley 2022, for mRNAs",
     "family": "network",
+    "targets": ["scalar", "class"],
     "options": {
         "length": {
             "type": "integer",
