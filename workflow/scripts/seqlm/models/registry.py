@@ -10,6 +10,7 @@ words       what a reader is told it is
 about       one line for the config's documentation
 family      "network" (trained from scratch) or "linear"
 targets     what it can predict; all three when missing
+training    settings of training that differ from those all networks start from (`seqlm.training.defaults`)
 options     key -> JSON schema, with a description, of what a study may set: fields of the config class
 ==========  ===============================================================================================
 """
@@ -50,6 +51,7 @@ class Network:
     family: str
     fit: str | None = None
     targets: list = field(default_factory=lambda: ["track", "scalar", "class"])
+    training: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
 
     def load(self, attribute=None):

@@ -22,6 +22,7 @@ from seqlm.report.page_tables import (
     language_table,
     loo_table,
     plain,
+    settings_table,
     totals_table,
 )
 
@@ -91,6 +92,7 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
         "language": language_table(tables["language"]),
         "totals": totals_table(totals),
         "loo": loo_table(tables["loo"]),
+        "settings": settings_table(tables.get("settings")),
         "calibration": calibration_table(tables["metrics"]),
         "classes": classes_table(tables.get("classes")),
         "tables": all_tables(tables),

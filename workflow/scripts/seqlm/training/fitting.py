@@ -21,11 +21,14 @@ from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
+from seqlm.training.defaults import training_settings
 from seqlm.training.features import cached_features
 from seqlm.training.objectives import OBJECTIVES
 from seqlm.training.pooling import pooling_fields
 
 NO_CHARACTER = ord("N")
+# Settings that a bundle says it was trained with, as they depend on the number of examples.
+SHOWN = ("epochs", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay", "patience")
 
 
 def fit_dataset_model(
@@ -88,11 +91,11 @@ def fit_dataset_model(
         trained, history = _solve(model, examples, seed, output, backbone)
     else:
         trained = _build(model, examples, backbone)
-        known = {k: v for k, v in training.items() if k in FitSettings.__dataclass_fields__ and k != "tensorboard"}
         log = str(output / "tensorboard") if training.get("tensorboard") else None
-        settings = FitSettings(**known, seed=seed, precision=precision, device=str(device), tensorboard=log)
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
+        own = training_settings(training, len(train), kind) | {"tensorboard": log}
+        settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}
         result = fit(
@@ -112,7 +115,9 @@ def fit_dataset_model(
             from seqlm.models.language.tuning import finish
 
             trained = finish(trained)
-        card["Training"] |= {"best epoch": result.best_epoch}
+        shown = {key: getattr(settings, key) for key in SHOWN}
+        trained.config.trained_with = shown | {"metric": result.metric}
+        card["Training"] |= trained.config.trained_with | {"best epoch": result.best_epoch}
     if examples.target != "track" and hasattr(trained.config, "pooling"):
         card["Training"]["pooling"] = trained.config.pooling
     last = history[history["part"] == "validation"]
