@@ -11,7 +11,7 @@ from seqlm.training import FitSettings
 from seqlm.training.defaults import training_settings
 
 
-@pytest.mark.parametrize(("n", "batch", "epochs"), [(200, 16, 60), (6000, 32, 16), (28_000, 128, 14), (10**6, 128, 8)])
+@pytest.mark.parametrize(("n", "batch", "epochs"), [(200, 16, 60), (6000, 32, 8), (28_000, 128, 7), (10**6, 128, 6)])
 def test_batches_and_epochs_grow_with_the_data(n, batch, epochs):
     own = training_settings({}, n, network("dilated"))
     assert (own["batch_size"], own["epochs"], own["learning_rate"], own["schedule"]) == (batch, epochs, 1e-3, "cosine")

@@ -1,7 +1,7 @@
 """Training settings that work without tuning, from the model and the number of examples.
 
 Networks trained from scratch learn at 1e-3 after a warm-up and along a cosine, in batches that grow with the data, and
-for as many epochs as make some thousands of steps; training ends early when the validation part stops improving. Heads
+for as many epochs as make some 1,500 steps; training ends early when the validation part stops improving. Heads
 on backbones keep what `FitSettings` says, DNA-LLM's fine-tuning. A network may say its own settings in its ``NETWORK``,
 and what a study says comes before all.
 """
@@ -10,8 +10,8 @@ import math
 
 from seqlm.training.settings import FitSettings
 
-STEPS = 3000  # of training, about
-EPOCHS = 8, 60  # fewest and most
+STEPS = 1500  # of training, about
+EPOCHS = 6, 60  # fewest and most
 BATCH = 16, 128  # smallest and largest
 WARMUP = 0.05, 200  # share of all steps, and the most
 
