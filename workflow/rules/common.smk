@@ -57,7 +57,19 @@ NETWORK = {
 LIGHT = {"mem_mb": 2000, "runtime": 20}
 
 
-TABLES = ["metrics", "costs", "history", "language", "intervals", "comparisons", "data", "loo", "classes", "confusion"]
+TABLES = [
+    "metrics",
+    "costs",
+    "history",
+    "settings",
+    "language",
+    "intervals",
+    "comparisons",
+    "data",
+    "loo",
+    "classes",
+    "confusion",
+]
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)

@@ -23,6 +23,7 @@ def main(snakemake):
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         tables.write_table(collecting.collect_metrics(given.metrics, params.grid, params.targets), out.metrics)
         tables.write_table(collecting.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
+        tables.write_table(collecting.collect_settings(given.models), out.settings)
         tables.write_table(collecting.collect_history(inside["history.tsv"]), out.history)
         tables.write_table(collecting.collect_language(inside["bits_per_base.json"]), out.language)
         tables.write_table(tables.join_tables(given.intervals, ["dataset", *INTERVAL_COLUMNS]), out.intervals)

@@ -61,6 +61,24 @@ def test_cnn(texts, edit, target, seed, kernel, filters, hidden, pooling, length
 
 @some
 @given(
+    size=st.integers(1, 40), edit=edits, seed=seeds, kernel=st.integers(1, 8), data=st.data(),
+    pooling=st.sampled_from(["attention", "positions"]), on_backbone=st.booleans(),
+)  # fmt: skip
+def test_heads_that_learn_how_to_pool(size, edit, seed, kernel, data, pooling, on_backbone):
+    texts = data.draw(st.lists(st.text("ACGTN", min_size=size, max_size=size), min_size=1, max_size=3))
+    options = {"target": "class", "n_outputs": 3, "pooling": pooling, "length": size, "bases": size, "hidden": 5}
+    if on_backbone:
+        core = GPTModel(GPTConfig(vocab_size=4, block_size=64, n_layer=1, n_head=2, n_embd=8))
+        model = BackboneModel.on(core, learn_tokenizer("character", alphabet="ACGT"), head="pooled", **options)
+    else:
+        model = CNN(CNNConfig(filters=6, kernel=kernel, **options))
+    model = with_random_weights(model, seed)
+    assert _path_of(model, texts=texts) != "Reference"
+    assert_same(model, texts, edit)
+
+
+@some
+@given(
     texts=sequences, edit=edits, target=targets, seed=seeds, kernel=st.integers(1, 7), layers=st.integers(1, 3),
     context=st.sampled_from(["forward", "both_strands"]), pooling=st.sampled_from(POOLINGS),
     length=st.sampled_from([None, 45]), alphabet=st.sampled_from(["ACGT", "ACGTNacgt\n"]),
@@ -141,12 +159,12 @@ def test_texts_of_both_strands_are_edited_before_they_are_complemented():
     np.testing.assert_allclose(np.ravel(found.scores), expected, atol=1e-5)
 
 
-def _path_of(model, method="auto"):
+def _path_of(model, method="auto", texts=("ACGT",)):
     from seqlm.attribution.loo import make_inputs
     from seqlm.inference.prediction import prepared
 
     with prepared(model, device="cpu") as run:
-        inputs = make_inputs(model, ["ACGT"], "mask")
+        inputs = make_inputs(model, list(texts), "mask")
         return type(_choose_path(model, run, inputs, method, None, None)).__name__
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqlm.common.errors import InputError
-from seqlm.models.heads import ConvHead, PooledHead
+from seqlm.models.heads import HEAD_POOLINGS, ConvHead, LinearHead, PooledHead
 
 
 def test_conv_head_parameter_count():
@@ -37,7 +37,7 @@ def test_conv_head_learns_the_same_from_features_that_need_no_gradient(kernel):
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "first", "last"])
+@pytest.mark.parametrize("pooling", ["mean", "max", "mean_max", "first", "last"])
 def test_pooling_equals_a_loop(pooling):
     torch.manual_seed(0)
     x = torch.randn(4, 7, 3)
@@ -45,6 +45,7 @@ def test_pooling_equals_a_loop(pooling):
     by_hand = {
         "mean": lambda rows: rows.mean(0),
         "max": lambda rows: rows.max(0).values,
+        "mean_max": lambda rows: torch.cat([rows.mean(0), rows.max(0).values]),
         "first": lambda rows: rows[0],
         "last": lambda rows: rows[-1],
     }[pooling]
@@ -53,9 +54,9 @@ def test_pooling_equals_a_loop(pooling):
     torch.testing.assert_close(head.pool(x), torch.stack([by_hand(x[i]) for i in range(4)]))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "first", "last"])
+@pytest.mark.parametrize("pooling", HEAD_POOLINGS)
 def test_a_sequence_of_nothing_gives_a_number(pooling):
-    head = PooledHead(3, pooling=pooling).eval()
+    head = PooledHead(3, pooling=pooling, length=5).eval()
     assert head(torch.randn(2, 5, 3), torch.zeros(2, 5, dtype=torch.bool)).isfinite().all()
 
 
@@ -66,5 +67,53 @@ def test_pooled_features_give_the_same_answer():
 
 
 def test_unknown_pooling():
-    with pytest.raises(InputError, match="mean, max, first, last"):
+    with pytest.raises(InputError, match="mean, max, mean_max, first, last"):
         PooledHead(3, pooling="sum")
+
+
+def trained_on_places(pooling):
+    """Accuracy of a head on telling a spike in the left half from the same spike in the right half."""
+    torch.manual_seed(0)
+    place = torch.randint(0, 20, (256,))
+    x = 0.1 * torch.randn(256, 20, 4)
+    x[torch.arange(256), place] += torch.tensor([3.0, -3.0, 2.0, 0.0])
+    y = (place >= 10).long()
+    head = PooledHead(4, n_outputs=2, hidden=16, pooling=pooling, dropout=0.0, length=20)
+    optimiser = torch.optim.Adam(head.parameters(), 1e-2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(head(x[:128]), y[:128]).backward()
+        optimiser.step()
+    return (head.eval()(x[128:]).argmax(1) == y[128:]).double().mean().item()
+
+
+def test_only_positions_know_where_something_is():
+    assert trained_on_places("positions") > 0.95
+    assert trained_on_places("mean_max") < 0.7
+
+
+def test_attention_starts_as_the_mean_and_its_weights_add_up_to_one():
+    torch.manual_seed(0)
+    head, x = PooledHead(3, pooling="attention"), torch.randn(2, 5, 3)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]).bool()
+    torch.testing.assert_close(head.pool(x, mask), PooledHead(3).pool(x, mask))
+    torch.nn.init.normal_(head.learned.score.weight)
+    same = torch.ones(2, 5, 3) * torch.tensor([1.0, 2.0, 5.0])
+    torch.testing.assert_close(head.pool(same, mask), same[:, 0])
+    longer = torch.cat([x[1:, :2], torch.randn(1, 3, 3)], 1)
+    torch.testing.assert_close(head.pool(x[1:], mask[1:]), head.pool(longer, mask[1:]))
+
+
+def test_long_inputs_are_binned():
+    head = PooledHead(3, pooling="positions", length=1000).eval()
+    assert head.learned.width < 256 * 16 + 10
+    assert head(torch.randn(2, 1000, 3)).shape == (2,)
+
+
+def test_positions_want_one_length():
+    with pytest.raises(InputError, match="one length"):
+        PooledHead(3, pooling="positions")
+    with pytest.raises(InputError, match="has 9 positions, .* reads exactly 8"):
+        PooledHead(3, pooling="positions", length=8)(torch.randn(2, 9, 3))
+    with pytest.raises(InputError, match="linear head"):
+        LinearHead(3, pooling="positions")

@@ -5,15 +5,18 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from seqlm import leave_one_out
 from seqlm.common.errors import InputError
 from seqlm.inference.embedding import embed
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.solved.kmer import KmerConfig, KmerModel, fit_kmer
+from seqlm.models.solved.onehot import fit_onehot
 from seqlm.models.solved.probe import fit_head, fit_logistic, fit_ridge
 
 
@@ -106,7 +109,7 @@ def species():
 
 def test_kmer_baseline_learns_and_reloads(species, tmp_path):
     sequences, y, groups = species
-    model = fit_kmer(sequences, y, groups, classes=["at", "gc", "even"])
+    model = fit_kmer(sequences, y, groups, classes=["at", "gc", "even"], max_k=4)
     logits = model(model.encode(sequences))
     assert (logits.argmax(1).numpy() == y).mean() > 0.9
     assert model.config.n_features == 4 + 16 + 64 + 256 and model.config.strength > 0
@@ -143,3 +146,74 @@ def test_linear_head_is_the_probe_of_the_embeddings(species, tmp_path):
 def test_kmer_baseline_predicts_no_track():
     with pytest.raises(InputError, match="cnn"):
         KmerModel(KmerConfig(target="track"))
+
+
+def test_sparse_features_give_the_same_models():
+    rng = np.random.default_rng(3)
+    X = rng.poisson(0.3, (300, 30)) * rng.random((300, 30)) + np.eye(30)[0]
+    y, weight = (X[:, 1] + X[:, 2] + rng.normal(0, 0.2, 300) > 0.2).astype(int), rng.random(300) + 0.5
+    held_out = rng.poisson(0.3, (50, 30)).astype(float)
+    for fit in (
+        lambda X: fit_logistic(X, y, 2, weight=weight, strengths=(0.01, 0.1)),
+        lambda X: fit_logistic(X, y + 2 * (X[:, [5]] > 0).astype(int).reshape(-1), 4, strengths=(0.01, 0.1)),
+        lambda X: fit_ridge(X, y + 0.5, weight=weight, strengths=(3.0, 30.0)),
+    ):
+        dense, sparse = fit(X), fit(csr_array(X))
+        assert dense.strength == sparse.strength
+        np.testing.assert_allclose(sparse.predict(csr_array(held_out)), dense.predict(held_out), rtol=0, atol=3e-2)
+
+
+def planted(word, n=400, length=60, seed=0):
+    """Random sequences, half of them with a word somewhere; the others have the same letters elsewhere."""
+    rng = np.random.default_rng(seed)
+    sequences, y = [], rng.integers(0, 2, n)
+    for label in y:
+        letters = list(word) if label else list(rng.permutation(list(word)))
+        place = rng.integers(0, length - len(word))
+        text = "".join("ACGT"[i] for i in rng.integers(0, 4, length))
+        sequences.append(text[:place] + "".join(letters) + text[place + len(word) :])
+    return sequences, y
+
+
+def test_words_are_as_long_as_it_takes():
+    sequences, y = planted("TTAGCATA" * 3)
+    long = fit_kmer(sequences, y, classes=["no", "yes"])
+    assert [row["longest"] for row in long.config.word_choice][:2] == [4, 5]
+    assert fit_kmer(sequences, y, classes=["no", "yes"], max_k=4).config.kmers == [1, 2, 3, 4]
+    assert fit_kmer(sequences, y, classes=["no", "yes"], kmers=[2]).config.kmers == [2]
+    y = np.array([text.count("G") for text in sequences]) > 14
+    short = fit_kmer(sequences, y.astype(int), classes=["no", "yes"])
+    assert short.config.kmers == [1, 2, 3, 4]
+
+
+def test_six_mers_predict_as_they_were_fitted(tmp_path):
+    sequences, y = planted("TTAGCA", n=200)
+    model = fit_kmer(sequences, y, classes=["no", "yes"], kmers=[1, 6], strengths=(1e-2,))
+    X = np.array([[text[i : i + 6] == "TTAGCA" for i in range(55)] for text in sequences]).sum(1)
+    with torch.no_grad():
+        logits = model(model.encode(sequences)).numpy()
+    assert np.corrcoef(logits[:, 1] - logits[:, 0], X)[0, 1] > 0.3
+    save_bundle(model, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded(loaded.encode(sequences[:3])).equal(model(model.encode(sequences[:3])))
+
+
+@pytest.mark.parametrize("target", ["class", "scalar"])
+def test_one_hot_positions(target, tmp_path):
+    rng = np.random.default_rng(0)
+    sequences = ["".join("ACGT"[i] for i in row) for row in rng.integers(0, 4, (600, 20))]
+    y = np.array([text[4] == "G" for text in sequences]).astype(int)
+    options = {"classes": ["no", "yes"]} if target == "class" else {"target": "scalar"}
+    model = fit_onehot(sequences[:400], y[:400], **options)
+    with torch.no_grad():
+        out = model(model.encode(sequences[400:])).numpy()
+    score = out[:, 1] - out[:, 0] if target == "class" else out
+    assert score[y[400:] == 1].min() > score[y[400:] == 0].max()
+    save_bundle(model, tmp_path)
+    assert (model.config.bases, load_model(tmp_path).config.bases) == (20, 20)
+    scores = leave_one_out(model, sequences[:1], edit="mask").scores[0]
+    assert np.abs(scores).argmax() == 4
+    with pytest.raises(InputError, match="21 bases"):
+        leave_one_out(model, [sequences[0] + "A"])
+    with pytest.raises(InputError, match="one length.*19 to 20"):
+        fit_onehot([*sequences[:9], sequences[9][:-1]], y[:10], **options)

@@ -17,7 +17,7 @@ GPT = {"model_type": "seqlm-gpt", "vocab_size": 4, "block_size": 24, "n_layer": 
 def model(seed=0, head="conv", context="forward", layers="last", skip="none"):
     torch.manual_seed(seed)
     target = "track" if head == "conv" else "scalar"
-    more = {"complement": [3, 2, 1, 0], "layers": layers, "skip": skip, "bases": [0, 1, 2, 3]}
+    more = {"complement": [3, 2, 1, 0], "layers": layers, "skip": skip, "token_bases": [0, 1, 2, 3]}
     config = BackboneConfig(GPT, head=head, target=target, hidden=8, context=context, **more)
     return BackboneModel(config).eval()
 

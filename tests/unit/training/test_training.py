@@ -58,11 +58,12 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("target, metric", [("track", "pearson"), ("scalar", "pearson"), ("class", "accuracy")])
+@pytest.mark.parametrize("target, metric", [("track", "pearson"), ("scalar", "pearson"), ("class", "loss")])
 def test_learns_every_kind_of_target(target, metric):
     _, result = trained(target, epochs=30)
     assert result.metric == metric
-    assert result.best > 0.7
+    history = result.history[result.history["part"] == "validation"].set_index("metric")["value"]
+    assert history["accuracy" if target == "class" else metric].max() > 0.7
     assert set(result.history.columns) == {"epoch", "step", "part", "metric", "value"}
     assert set(result.history.part) == {"train", "validation"}
 

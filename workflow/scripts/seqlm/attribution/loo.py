@@ -18,7 +18,7 @@ from seqlm.attribution.result import gather
 from seqlm.attribution.shift import chunks, edited_copies, run_starts
 from seqlm.common.errors import InputError
 from seqlm.datasets.scaling import unscale
-from seqlm.inference.prediction import as_module, choose_batch_size, encode, prepared
+from seqlm.inference.prediction import as_module, check_lengths, choose_batch_size, encode, prepared
 from seqlm.inference.reading import check_size, readable
 
 EDITS = ("remove", "mask", "replace", "replacespecifier")
@@ -244,6 +244,7 @@ def make_inputs(model, sequences, edit, replacements=None):
     token: an edit changes a column. For any other model (k-mers, byte pairs, hub tokenizers) the text is edited and
     encoded again.
     """
+    check_lengths(model, sequences)
     if layout_read_by(model) is not None:
         return AtomicInputs(model, sequences, edit, replacements)
     if edit == "replacespecifier":

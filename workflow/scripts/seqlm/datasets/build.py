@@ -5,6 +5,7 @@ from seqlm.datasets.examples import (
     check_examples,
     clean_examples,
     drop_unlabelled,
+    lengths,
     subsample,
     summarise,
     within_lengths,
@@ -60,7 +61,27 @@ def build_dataset(name, config, sources, seed=0):
     if "weight" not in examples:
         examples = examples.assign(weight=1.0)
     check_examples(examples, config["target"], where)
-    return examples, summarise(name, examples, config["target"], cleaning, label)
+    aligned = is_aligned(examples, kinds[0], config.get("aligned"), where)
+    return examples, summarise(name, examples, config["target"], cleaning, label) | {"aligned": aligned}
+
+
+def is_aligned(examples, kind, said, where):
+    """Whether a place in one sequence means the same as that place in another, so that models may keep positions.
+
+    What the config says holds. Otherwise sequences of a table or of records are aligned when all have one length, as
+    windows cut around a point (a splice site, a peak, a variant) have. Windows that are cut from a source at multiples
+    of a step, and mRNAs, are not.
+    """
+    tokens = examples["sequence"].str.contains(" ", regex=False).any()
+    if said is False or (not said and (tokens or kind not in ("table", "records"))):
+        return False
+    length = lengths(examples["sequence"])
+    if length.min() == length.max():
+        return True
+    if said:
+        between = f"its sequences have {length.min()} to {length.max()} bases"
+        raise InputError(where, f"says aligned: true, but {between}", "cut them to one length, or leave aligned out")
+    return False
 
 
 def _windows(config, settings, sources, seed, where):

@@ -133,6 +133,16 @@ def encode(model, sequences):
     return torch.nn.functional.one_hot(codes.long(), 5)[..., :4].transpose(1, 2).float().contiguous()
 
 
+def check_lengths(model, sequences, where="sequence"):
+    """Refuse sequences of another length than those that a model which keeps positions was trained on."""
+    bases = getattr(getattr(model, "config", None), "bases", None)
+    other = next((len(sequence) for sequence in sequences if bases and len(sequence) != bases), None)
+    if other is not None:
+        from seqlm.models.heads import other_length
+
+        raise other_length(other, bases, where, "bases")
+
+
 def choose_batch_size(length, device, model=None):
     """Examples of `length` positions that keep the device busy without filling its memory.
 
@@ -217,6 +227,7 @@ def _join(outputs):
 
 def _predict_sequences(model, sequences, args, func, batch_size, dtype, device, verbose):
     """Encode batch by batch; sequences of equal length go together, results return to the order they came in."""
+    check_lengths(model, sequences)
     fixed = getattr(getattr(model, "config", None), "length", None)
     lengths = [fixed or len(sequence) for sequence in sequences]
     order = sorted(range(len(sequences)), key=lengths.__getitem__)

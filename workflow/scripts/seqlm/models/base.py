@@ -13,6 +13,7 @@ class    (N, n_classes)        logits
 """
 
 import torch
+import torch.nn.functional as F
 from transformers import PretrainedConfig, PreTrainedModel
 
 TARGETS = ("track", "scalar", "class")
@@ -34,15 +35,20 @@ class SequenceConfig(PretrainedConfig):
         Class names in the order of the logits.
     label_scaling : dict, optional
         How scalar labels were scaled on the training part, to be inverted on output.
+    bases : int, optional
+        The only length of sequences, in bases, that the model was trained for: it keeps where things are.
     """
 
-    def __init__(self, target="track", n_outputs=1, length=None, classes=None, label_scaling=None, **kwargs):
+    def __init__(
+        self, target="track", n_outputs=1, length=None, classes=None, label_scaling=None, bases=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.target = target
         self.n_outputs = n_outputs
         self.length = length
         self.classes = classes
         self.label_scaling = label_scaling
+        self.bases = bases
 
 
 class SequenceModel(PreTrainedModel):
@@ -81,3 +87,10 @@ class SequenceModel(PreTrainedModel):
 
     def forward(self, X):
         raise NotImplementedError
+
+
+def one_hot(X):
+    """Channels (N, 4, L) of base codes (N, L), or of what are channels already; and where there is a base, (N, L)."""
+    if X.dim() == 2:
+        return F.embedding(X.long().clamp(max=4), torch.eye(5, 4, device=X.device)).transpose(1, 2), X < 4
+    return X, X.detach().abs().sum(1) > 0

@@ -1,5 +1,7 @@
 """What is trained on top of an encoder's features (N, L, dim)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -7,13 +9,20 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.layers import Conv1d, Dropout
 
-POOLINGS = ("mean", "max", "first", "last")
+# Poolings that are a fixed function of the features, and all that a head knows.
+POOLINGS = ("mean", "max", "mean_max", "first", "last")
+HEAD_POOLINGS = (*POOLINGS, "attention", "positions")
 
 
 def pool(x, mask=None, pooling="mean"):
-    """(N, L, dim) -> (N, dim), over the positions where `mask` (N, L) is true (all, when None)."""
+    """(N, L, dim) -> (N, dim), over the positions where `mask` (N, L) is true (all, when None).
+
+    "mean_max" puts mean and maximum side by side, (N, 2 dim).
+    """
     if mask is None:
         mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    if pooling == "mean_max":
+        return torch.cat([pool(x, mask, "mean"), pool(x, mask, "max")], -1)
     if pooling == "mean":
         return (x * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
     if pooling == "max":
@@ -74,24 +83,38 @@ class PooledHead(nn.Module):
     ----------
     n_outputs : int
         1 gives (N,), more gives (N, n_outputs).
-    pooling : {"mean", "max", "first", "last"}
-        How positions become one: averaged, the largest per feature, the first,
-        or the last known one (which alone has seen everything under a causal backbone).
+    pooling : {"mean", "max", "mean_max", "first", "last", "attention", "positions"}
+        How positions become one: averaged, the largest per feature, both side by side, the first, the last known one
+        (which alone has seen everything under a causal backbone), averaged with learned weights, or not at all: see
+        `Positions`.
+    length : int, optional
+        Positions there are, for "positions".
     """
 
-    def __init__(self, dim, n_outputs=1, hidden=128, pooling="mean", dropout=0.2):
+    def __init__(self, dim, n_outputs=1, hidden=128, pooling="mean", dropout=0.2, length=None):
         super().__init__()
-        if pooling not in POOLINGS:
-            raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}")
+        if pooling not in HEAD_POOLINGS:
+            raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(HEAD_POOLINGS)}")
         self.pooling = pooling
+        if pooling == "attention":
+            self.learned = Attention(dim)
+        elif pooling == "positions":
+            self.learned = Positions(dim, length, dropout)
+            dim = self.learned.width
+        dim *= 2 if pooling == "mean_max" else 1
         self.norm = nn.LayerNorm(dim)
         self.hidden = nn.Linear(dim, hidden)
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, n_outputs)
 
+    @property
+    def learns_pooling(self):
+        """Whether pooling has weights of its own, so that it cannot be done before training."""
+        return self.pooling not in POOLINGS
+
     def pool(self, x, mask=None):
-        """See the function `pool`."""
-        return pool(x, mask, self.pooling)
+        """Features (N, L, dim) of the positions in `mask` as one vector each, see the function `pool`."""
+        return self.learned(x, mask) if self.learns_pooling else pool(x, mask, self.pooling)
 
     def forward(self, x, mask=None):
         """`x` is (N, L, dim), or (N, dim) when pooled already."""
@@ -99,6 +122,73 @@ class PooledHead(nn.Module):
             x = self.pool(x, mask)
         x = self.linear(self.dropout(F.gelu(self.hidden(self.norm(x)))))
         return x.squeeze(-1) if self.linear.out_features == 1 else x
+
+
+def pooled_head(dim, config):
+    """The `PooledHead` that a network's config asks for."""
+    return PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout, config.length)
+
+
+class Attention(nn.Module):
+    """Mean over positions with learned weights: (N, L, dim) -> (N, dim). Before training it is the plain mean."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.score = nn.Linear(dim, 1)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Start from equal weights."""
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, x, mask=None):
+        score = self.score(self.norm(x)).float()
+        if mask is not None:
+            # A large negative number, not -inf: a sequence of nothing has to give a number too.
+            score = score.masked_fill(~mask.unsqueeze(-1), -1e9)
+        return (x * score.softmax(1)).sum(1).to(x.dtype)
+
+
+class Positions(nn.Module):
+    """Features kept where they are: (N, L, dim) -> (N, width).
+
+    For aligned inputs of one length: what lies how far from the start (or the centre) of a window is not averaged away.
+    Features are reduced to `CHANNELS` at each position, averaged within bins where there are more than
+    `BINS` positions, and laid side by side; their mean and maximum over all positions follow, for what may lie
+    anywhere.
+
+    Parameters
+    ----------
+    length : int
+        Positions of every input.
+    """
+
+    CHANNELS, BINS = 16, 256
+
+    def __init__(self, dim, length, dropout=0.2):
+        super().__init__()
+        if not length:
+            raise InputError("pooling", "positions needs inputs of one length", "give length, or use mean_max")
+        self.length, self.bin = length, math.ceil(length / self.BINS)
+        self.reduce = nn.Linear(dim, self.CHANNELS)
+        self.dropout = Dropout(dropout)
+        self.width = math.ceil(length / self.bin) * self.CHANNELS + 2 * dim
+
+    def forward(self, x, mask=None):
+        if x.shape[1] != self.length:
+            raise other_length(x.shape[1], self.length)
+        kept = F.gelu(self.reduce(x))
+        if mask is not None:
+            kept = kept * mask.unsqueeze(-1)
+        kept = F.pad(kept, (0, 0, 0, -self.length % self.bin)).unflatten(1, (-1, self.bin)).mean(2)
+        return torch.cat([self.dropout(kept.flatten(1)), pool(x, mask, "mean_max")], -1)
+
+
+def other_length(given, wanted, where="sequence", unit="positions"):
+    """The `InputError` of an input that is not as long as those a model was trained on."""
+    problem = f"has {given} {unit}, but the model keeps positions (pooling: positions) and reads exactly {wanted}"
+    return InputError(where, problem, "give windows of that length, or train with pooling: mean_max")
 
 
 class LinearHead(nn.Module):
@@ -109,7 +199,10 @@ class LinearHead(nn.Module):
 
     def __init__(self, dim, n_outputs=1, pooling="mean"):
         super().__init__()
+        if pooling not in POOLINGS:
+            raise InputError("pooling", f"a linear head cannot pool by {pooling}", f"use one of {', '.join(POOLINGS)}")
         self.pooling = pooling
+        dim *= 2 if pooling == "mean_max" else 1
         self.register_buffer("center", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
         self.linear = nn.Linear(dim, n_outputs)

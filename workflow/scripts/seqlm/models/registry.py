@@ -9,6 +9,8 @@ fit         name of a function of sequences and labels that returns the model, w
 words       what a reader is told it is
 about       one line for the config's documentation
 family      "network" (trained from scratch) or "linear"
+targets     what it can predict; all three when missing
+training    settings of training that differ from those all networks start from (`seqlm.training.defaults`)
 options     key -> JSON schema, with a description, of what a study may set: fields of the config class
 ==========  ===============================================================================================
 """
@@ -22,9 +24,11 @@ from pathlib import Path
 
 NETWORKS = {
     "cnn": "networks.cnn",
+    "dilated": "networks.dilated",
     "codon": "networks.codon",
     "saluki": "networks.saluki",
     "kmer": "solved.kmer",
+    "onehot": "solved.onehot",
     "linear": "solved.linear",
 }
 
@@ -46,6 +50,8 @@ class Network:
     about: str
     family: str
     fit: str | None = None
+    targets: list = field(default_factory=lambda: ["track", "scalar", "class"])
+    training: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
 
     def load(self, attribute=None):

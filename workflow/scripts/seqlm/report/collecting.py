@@ -93,6 +93,31 @@ def _cells(cells, most=3):
     return words + (f" and {len(cells) - most} more" if len(cells) > most else "")
 
 
+def collect_settings(folders):
+    """settings.tsv: what models were trained with where it follows from the data: pooling, epochs, batch size, ...
+
+    Parameters
+    ----------
+    folders : list of path
+        ``models/<dataset>/<model>/fold<k>/seed<s>``, bundles.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset, model, fold, seed, setting, value (text).
+    """
+    rows = []
+    for folder in folders:
+        config = read_json(Path(folder) / "config.json")
+        settings = dict(config.get("trained_with") or {})
+        if config.get("target") != "track" and "pooling" in config:
+            settings = {"pooling": config["pooling"], **settings}
+        place = place_of(Path(folder) / "config.json")
+        rows += [{**place, "setting": name, "value": str(value)} for name, value in settings.items()]
+    columns = [*CELL, "setting", "value"]
+    return _typed(pd.DataFrame(rows, columns=columns)) if rows else pd.DataFrame(columns=columns)
+
+
 def collect_costs(paths, where="tables/costs.tsv"):
     """costs.tsv: every number of every stage in cost.json files (one stage each, or a list of stages)."""
     rows = []

@@ -13,6 +13,7 @@ from seqlm.common.files import atomic_path
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.evaluation.verdict import verdict
 from seqlm.evaluation.words import NAMES, duration, number
+from seqlm.models.baselines import lacking
 from seqlm.report.collecting import cost_totals
 from seqlm.report.page_tables import (
     all_tables,
@@ -23,6 +24,7 @@ from seqlm.report.page_tables import (
     language_table,
     loo_table,
     plain,
+    settings_table,
     totals_table,
 )
 
@@ -83,7 +85,7 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
     content = {
         "study": config["study"],
         "note": config.get("note", ""),
-        "verdicts": [_verdict(name, tables, totals, kinds) for name in _datasets(tables)],
+        "verdicts": [_with_baselines(_verdict(name, tables, totals, kinds), config) for name in _datasets(tables)],
         "figures": _by_section(figures, families or {}),
         "data": data_table(tables["data"]),
         "leaks": _leaks(tables["data"]),
@@ -93,6 +95,7 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
         "deletions": deletions(tables["language"]),
         "totals": totals_table(totals),
         "loo": loo_table(tables["loo"]),
+        "settings": settings_table(tables.get("settings")),
         "calibration": calibration_table(tables["metrics"]),
         "classes": classes_table(tables.get("classes")),
         "tables": all_tables(tables),
@@ -144,6 +147,15 @@ def _verdict(dataset, tables, totals, kinds):
         for row in rows.itertuples()
     ]
     return {"dataset": dataset, "sentences": sentences, "cards": cards, "metric": NAMES.get(metric, metric)}
+
+
+def _with_baselines(verdict, config):
+    """A verdict that says what its run lacks to be compared with."""
+    run = (config.get("runs") or {}).get(verdict["dataset"]) or {}
+    models = [config["models"][name] for name in run.get("models", [])]
+    target = config.get("datasets", {}).get(verdict["dataset"], {}).get("target")
+    sentence = lacking(models, target) if models else None
+    return verdict | {"sentences": verdict["sentences"] + ([sentence] if sentence else [])}
 
 
 def rst_to_html(text):

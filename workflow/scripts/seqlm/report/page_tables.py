@@ -78,6 +78,16 @@ def loo_table(loo):
     return as_cells(table[kept].rename(columns=names))
 
 
+def settings_table(settings):
+    """One row per dataset and model: how positions are gathered and how it was trained, by its first fold and seed."""
+    if settings is None or not len(settings):
+        return None
+    first = settings.drop_duplicates(["dataset", "model", "setting"])
+    table = first.pivot(index=["dataset", "model"], columns="setting", values="value").reset_index().fillna("")
+    kept = [*dict.fromkeys(["dataset", "model", "pooling", *first["setting"]])]
+    return as_cells(table[[name for name in kept if name in table]].rename(columns=lambda name: name.replace("_", " ")))
+
+
 def calibration_table(metrics):
     """What temperature scaling does to each classifier: means over folds and seeds."""
     names = {

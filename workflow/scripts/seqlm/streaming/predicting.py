@@ -13,7 +13,7 @@ from seqlm.evaluation.calibration import rescale
 from seqlm.evaluation.conformal import conformal_interval
 from seqlm.evaluation.validation import read_folds
 from seqlm.inference.dataset_predictions import PREDICTION_TYPES, prediction_table
-from seqlm.inference.prediction import predict_targets
+from seqlm.inference.prediction import check_lengths, predict_targets
 from seqlm.models.bundle import load_model
 from seqlm.sequences import clean, reverse_complement
 from seqlm.streaming.transcripts import check_tokens
@@ -272,6 +272,7 @@ def check_sequence(model, name, sequence):
     if counts["illegal"]:
         raise _illegal(where, sequence)
     most = None if hasattr(model, "layout") else getattr(model.config, "length", None)  # a layout says how to cut
+    check_lengths(model, [letters], where)
     if most and len(letters) > most:
         raise InputError(where, f"has {len(letters)} bases, the model reads {most}", "cut it into windows")
     return letters

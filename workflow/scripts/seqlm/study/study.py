@@ -14,6 +14,7 @@ import jsonschema
 import yaml
 
 from seqlm.common.errors import InputError, check_known
+from seqlm.models.baselines import default_models
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import check_loo
@@ -116,10 +117,18 @@ class Study(NewFiles):
         self.config = check_config(config, schema)
         self.name = self.config["study"]
         self.results = f"results/{self.name}"
+        self._name_models()
         self._check_names()
 
     def __getitem__(self, section):
         return self.config[section]
+
+    def _name_models(self):
+        """Give runs that name no models those that fit, with the baselines a specialist would choose."""
+        for dataset, run in self.config["runs"].items():
+            if "models" not in run and dataset in self.config["datasets"]:
+                run["models"], baselines = default_models(self.config, dataset)
+                self.config["models"] |= baselines
 
     def _check_names(self):
         config = self.config

@@ -114,13 +114,18 @@ def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=6
     model.to(device).eval()
     parts = (rows(X, sample[i : i + batch_size]) for i in range(0, len(sample), batch_size))
     with torch.no_grad(), autocast(torch.device(device), precision):
-        model.mix.standardise(model.parts(part.to(device))[0] for part in parts)
+        model.mix.standardise(_some_known(model, model.parts(part.to(device))[0]) for part in parts)
     model.to(origin).train(training)
+
+
+def _some_known(model, x):
+    """Features of tokens that are there: those of padding are zeros where a head pools them itself."""
+    return x if x.dim() == 2 or model.config.head == "conv" else x[x.ne(0).any(-1)]
 
 
 def _compute(model, X, data, about, known, precision, device, batch_size):
     """Write the features chunk by chunk; `known` says how far an earlier job came."""
-    pooled = model.config.head == "pooled"
+    pooled = model.pools_first
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     dtype = np.dtype(np.uint16 if precision == "bf16" else np.float32)

@@ -22,10 +22,14 @@ from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
+from seqlm.training.defaults import training_settings
 from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
+from seqlm.training.pooling import pooling_fields
 
 NO_CHARACTER = ord("N")
+# Settings that a bundle says it was trained with, as they depend on the number of examples.
+SHOWN = ("epochs", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay", "patience")
 
 
 def fit_dataset_model(
@@ -88,11 +92,11 @@ def fit_dataset_model(
         trained, history = _solve(model, examples, seed, output, backbone)
     else:
         trained = _build(model, examples, backbone)
-        known = {k: v for k, v in training.items() if k in FitSettings.__dataclass_fields__ and k != "tensorboard"}
         log = str(output / "tensorboard") if training.get("tensorboard") else None
-        settings = FitSettings(**known, seed=seed, precision=precision, device=str(device), tensorboard=log)
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
+        own = training_settings(training, len(train), kind) | {"tensorboard": log}
+        settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}
         result = fit(
@@ -112,10 +116,14 @@ def fit_dataset_model(
             from seqlm.models.language.tuning import finish
 
             trained = finish(trained)
-        card["Training"] |= {"best epoch": result.best_epoch}
+        shown = {key: getattr(settings, key) for key in SHOWN}
+        trained.config.trained_with = shown | {"metric": result.metric}
+        card["Training"] |= trained.config.trained_with | {"best epoch": result.best_epoch}
         if getattr(trained, "mix", None) is not None:
             shares = zip(trained.layers, trained.mix.shares().tolist(), strict=True)
             card["Training"] |= {"share of each layer": ", ".join(f"{k}: {share:.2f}" for k, share in shares)}
+    if examples.target != "track" and hasattr(trained.config, "pooling"):
+        card["Training"]["pooling"] = trained.config.pooling
     last = history[history["part"] == "validation"]
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
@@ -216,6 +224,11 @@ class Examples:
             "label_scaling": self.scaling,
         }
 
+    @property
+    def aligned(self):
+        """Whether a place in one sequence means the same in another; see `seqlm.datasets.build.is_aligned`."""
+        return bool(self.data.summary.get("aligned"))
+
     def counts(self):
         return {"training examples": len(self.train), "validation examples": len(self.validation)}
 
@@ -244,9 +257,20 @@ def _build(model, examples, backbone):
     cls = _network(model).load()
     fields = inspect.signature(cls.config_class.__init__).parameters
     options = {key: value for key, value in model.items() if key in fields}
+    if "pooling" in fields:
+        choices = _network(model).options["pooling"]["enum"]
+        default = "auto" if "auto" in choices else fields["pooling"].default
+        options |= _pooling(model.get("pooling", default), examples)
     if "layout" in fields:
         options.setdefault("layout", _layout(examples, model.get("samplesize")))
     return cls(cls.config_class(**options, **examples.common()))
+
+
+def _pooling(wanted, examples, *of_backbone):
+    """Fields of the config; nothing is pooled for a track."""
+    if examples.target == "track":
+        return {"pooling": "mean"}
+    return pooling_fields(wanted, as_read(None, examples.sequences), examples.aligned, *of_backbone)
 
 
 def _layout(examples, samplesize=None):
@@ -265,6 +289,7 @@ def _layout(examples, samplesize=None):
 
 def _on_backbone(model, examples, folder):
     """A head on a pretrained encoder."""
+    from seqlm.models.language.backbone import longest_input, reads_other_text
     from seqlm.models.language.hub import load_any
     from seqlm.models.language.tuning import layers_to_train, tuned
 
@@ -276,6 +301,12 @@ def _on_backbone(model, examples, folder):
     layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
     fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip")
     options = {"layers": layers} | {key: model[key] for key in fields if key in model}
+    wanted = options.get("pooling", "auto")
+    if wanted == "auto" and (head == "linear" or reads_other_text(encoder.tokenizer, options)):
+        options["pooling"] = "mean_max"  # one vector a sequence, or a strand, is what is read
+    elif head != "linear":
+        limit = longest_input(encoder.base_model, encoder.tokenizer)
+        options |= _pooling(wanted, examples, encoder.tokenizer, limit)
     return tuned(encoder, encoder.tokenizer, train, head=head, **options, **examples.common())
 
 

@@ -8,7 +8,7 @@ from seqlm.common.errors import InputError
 
 @dataclass
 class FitSettings:
-    """How to train. Defaults are DNA-LLM's fine-tuning.
+    """How to train. Defaults are DNA-LLM's fine-tuning; for networks see `seqlm.training.defaults`.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class FitSettings:
     patience : int
         Stop after this many evaluations without improvement; 0: never.
     metric : str, optional
-        What "best" means; by default R for values, accuracy for classes, the loss for tokens.
+        What "best" means; by default R for values, the loss for classes and tokens.
     evaluate_every : int, optional
         Steps between evaluations; by default once per epoch.
     seed : int

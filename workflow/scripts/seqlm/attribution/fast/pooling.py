@@ -12,7 +12,7 @@ class StitchedPool:
 
     Parameters
     ----------
-    pooling : {"mean", "max", "first", "last"}
+    pooling : {"mean", "max", "mean_max", "first", "last"}
     left, right : (n, L, C)
         Features before and behind the windows.
     known_left, known_right : (n, L) bool
@@ -22,7 +22,9 @@ class StitchedPool:
     def __init__(self, pooling, left, right, known_left, known_right):
         self.pooling, self.left, self.right = pooling, left, right
         self.L = left.shape[1]
-        if pooling == "mean":
+        if pooling == "mean_max":
+            self.parts = [StitchedPool(part, left, right, known_left, known_right) for part in ("mean", "max")]
+        elif pooling == "mean":
             self.before, self.count_before = _sums(left, known_left)
             self.behind, self.count_behind = (t.flip(1) for t in _sums(right.flip(1), known_right.flip(1)))
         elif pooling == "max":
@@ -46,6 +48,8 @@ class StitchedPool:
         known : (M, W) bool
             False also where the window lies outside the sequence.
         """
+        if self.pooling == "mean_max":
+            return torch.cat([part(row, start, window, known) for part in self.parts], -1)
         s, e = start.clamp(0, self.L), (start + window.shape[1]).clamp(0, self.L)
         if self.pooling == "mean":
             total = self.before[row, s] + self.behind[row, e] + (window * known[..., None]).sum(1, dtype=torch.double)
@@ -79,6 +83,26 @@ class StitchedPool:
         new = window[torch.arange(len(row), device=row.device), (index - start).clamp(0, W - 1)]
         old = torch.where((index < s)[:, None], self.left[row, index], self.right[row, index])
         return torch.where(((index >= s) & (index < e))[:, None], new, old)
+
+
+class Stitched:
+    """Edited sequences put together whole, for heads that learn how to pool; see `StitchedPool` for the arguments."""
+
+    def __init__(self, pool, left, right, known_left, known_right):
+        self.pool, self.left, self.right = pool, left, right
+        self.known_left, self.known_right = known_left, known_right
+
+    def __call__(self, row, start, window, known):
+        """(M, ...) what `pool` (features, known) makes of M edited sequences."""
+        place = torch.arange(self.left.shape[1], device=row.device)
+        offset = place - start[:, None]
+        inside = (offset >= 0) & (offset < window.shape[1])
+        each = torch.arange(len(row), device=row.device)[:, None]
+        new = each, offset.clamp(0, window.shape[1] - 1)
+        features = torch.where((offset < 0)[..., None], self.left[row], self.right[row])
+        features = torch.where(inside[..., None], window[new], features)
+        old = torch.where(offset < 0, self.known_left[row], self.known_right[row])
+        return self.pool(features, torch.where(inside, known[new], old))
 
 
 def _sums(x, known):

@@ -91,7 +91,7 @@ class Prefix:
 
     def _read(self, states, texts, turn):
         """Predictions from each strand's states and ids."""
-        return self.model(self.model.join(states, texts, turn, pooled=not self.conv))
+        return self.model(self.model.join(states, texts, turn, pooled=self.model.pools_first))
 
     def _complement(self, ids):
         partner = torch.tensor(self.model.config.complement, device=ids.device)

@@ -18,7 +18,7 @@ the seam computed anew. What the second convolution makes of a stitch follows fr
 import torch
 import torch.nn.functional as F
 
-from seqlm.attribution.fast.pooling import StitchedPool
+from seqlm.attribution.fast.pooling import Stitched, StitchedPool
 from seqlm.attribution.shift import chunks, shifted
 
 NOTHING = 4
@@ -180,7 +180,9 @@ class _Pooled:
         known, known_right = X < NOTHING, X_right < NOTHING
         left = F.gelu(path.hidden(X)[:, inside])
         right = F.gelu(path.hidden(X_right)[:, inside]) if path.remove else left
-        self.pool = StitchedPool(self.head.pooling, left, right, known, known_right)
+        parts = left, right, known, known_right
+        learned = self.head.learns_pooling
+        self.pool = Stitched(self.head.pool, *parts) if learned else StitchedPool(self.head.pooling, *parts)
         room = (path.a, path.K - 1 - path.a)
         self.known, self.known_right = F.pad(known, room), F.pad(known_right, room)
         self.prediction = self.head(left, known)

@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModel
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.models.heads import ConvHead, LinearHead, PooledHead
+from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
 from seqlm.sequences import base_codes, reverse_complement
@@ -60,7 +60,7 @@ class BackboneConfig(SequenceConfig):
         head gets them side by side, since it weighs each feature itself.
     skip : {"none", "onehot"}
         "onehot" shows the conv head the base itself, beside the features.
-    bases : list of int, optional
+    token_bases : list of int, optional
         Base code of each token (4: not a base), for the skip.
     """
 
@@ -79,7 +79,7 @@ class BackboneConfig(SequenceConfig):
         complement=None,
         layers="last",
         skip="none",
-        bases=None,
+        token_bases=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -94,7 +94,15 @@ class BackboneConfig(SequenceConfig):
         self.complement = complement
         self.layers = layers
         self.skip = skip
-        self.bases = bases
+        self.token_bases = token_bases
+
+
+def reads_other_text(tokenizer, options):
+    """Whether a model with these options reads the reverse complement as a text of its own.
+
+    It does where tokens are not bases: then no token of one strand stands where one of the other does.
+    """
+    return options.get("context") == "both_strands" and kind_of(tokenizer) not in ("character", "atomic")
 
 
 class BackboneModel(SequenceModel):
@@ -125,14 +133,15 @@ class BackboneModel(SequenceModel):
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
         elif self.layers:
-            self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands)
+            parts = 2 if config.head == "pooled" and config.pooling == "mean_max" else 1
+            self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands, parts)
         if config.head == "conv":
             skip = BASES if config.skip == "onehot" else 0
             self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip)
         elif config.head == "linear":
             self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
-            self.head = PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout)
+            self.head = pooled_head(dim, config)
         self._trained = self._freeze()
         self.post_init()
 
@@ -150,10 +159,10 @@ class BackboneModel(SequenceModel):
         """
         backbone = backbone.base_model
         if options.get("context") == "both_strands":
-            aligned = kind_of(tokenizer) in ("character", "atomic")  # atomic ones have no complement, which is told
-            options["complement"] = complement_ids(tokenizer).tolist() if aligned else "text"
+            other = reads_other_text(tokenizer, options)  # atomic tokens have no complement, which is told
+            options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
         if options.get("skip") == "onehot":
-            options["bases"] = _bases(tokenizer, backbone.config.vocab_size)
+            options["token_bases"] = _bases(tokenizer, backbone.config.vocab_size)
         if backbone.config.pad_token_id is None:
             backbone.config.pad_token_id = tokenizer.pad_token_id  # or padding would be read as a token
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
@@ -190,10 +199,17 @@ class BackboneModel(SequenceModel):
             return ids
         return torch.cat([ids[:n], ids[n:]], 1)
 
+    @property
+    def pools_first(self):
+        """Whether the head reads pooled features; else it is trained on those of every token."""
+        return self.config.head != "conv" and not getattr(self.head, "learns_pooling", False)
+
     def features(self, X, pooled=False):
         """What the head reads: (N, T, D), or (N, D) when `pooled`.
 
         D is S K E: strands, layers (normalised, not yet mixed) and width; 4 more for a one-hot skip.
+
+        Where nothing is known, features of a head that pools are zeros.
 
         Parameters
         ----------
@@ -229,6 +245,8 @@ class BackboneModel(SequenceModel):
             parts = [self.head.pool(x, self.known(ids)) for x, ids in zip(states, strands, strict=True)]
         else:
             parts = [states[0], *(x.gather(1, turn.unsqueeze(-1).expand_as(x)) for x in states[1:])]
+            if self.config.head != "conv":
+                parts = [x * self.known(strands[0]).unsqueeze(-1) for x in parts]
             if self.config.skip == "onehot":
                 parts.append(self._one_hot(strands[0]).to(states[0].dtype))
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
@@ -242,12 +260,14 @@ class BackboneModel(SequenceModel):
             Or floating: what `features` gave for them, (N, T, D) or pooled (N, D).
         """
         X, shown = self.parts(X)
-        return self.head(X if self.mix is None else self.mix(X), *shown)
+        known = X.ne(0).any(-1) if X.dim() == 3 and self.config.head != "conv" else None
+        X = X if self.mix is None else self.mix(X)
+        return self.head(X, *shown) if known is None else self.head(X, known)
 
     def parts(self, X):
         """Input of the mix or head, and what the skip shows, from ids or what `features` gave for them."""
         if not X.is_floating_point():
-            X = self.features(X, pooled=self.config.head != "conv")
+            X = self.features(X, pooled=self.pools_first)
         return (X[..., :-BASES], (X[..., -BASES:],)) if self.config.skip == "onehot" else (X, ())
 
     def known(self, ids):
@@ -299,7 +319,7 @@ class BackboneModel(SequenceModel):
     def _one_hot(self, X):
         """(N, T, 4), zero where there is no base."""
         known = self.known(X)
-        codes = torch.tensor(self.config.bases, device=X.device)[X.where(known, 0)].where(known, NO_BASE)
+        codes = torch.tensor(self.config.token_bases, device=X.device)[X.where(known, 0)].where(known, NO_BASE)
         return nn.functional.one_hot(codes, BASES + 1)[..., :BASES]
 
     def _freeze(self):
@@ -359,11 +379,14 @@ def _check(config):
         raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")
     if config.context == "both_strands" and not config.complement:
         raise InputError("context", "both_strands needs the tokens' complement", "give complement or use forward")
+    if config.complement == "text" and config.head != "conv" and config.pooling not in POOLINGS:
+        problem = f"{config.pooling} cannot gather both strands of a text whose tokens are not bases"
+        raise InputError("pooling", problem, "use mean_max, or context: forward")
     if config.skip not in SKIPS:
         raise InputError("skip", f"no such skip: {config.skip}", f"use {' or '.join(SKIPS)}")
     if config.skip == "onehot" and config.head != "conv":
         raise InputError("skip", f"a {config.head} head has no skip", "use it for a track, with head: conv")
-    if config.skip == "onehot" and not config.bases:
-        raise InputError("skip", "onehot needs the tokens' bases", "give bases or leave skip out")
+    if config.skip == "onehot" and not config.token_bases:
+        raise InputError("skip", "onehot needs the tokens' bases", "give token_bases or leave skip out")
     if config.train not in ("head", "all") and not (isinstance(config.train, int) and config.train > 0):
         raise InputError("train", f"cannot train {config.train!r}", "use head, all or a number of last layers")

@@ -63,24 +63,27 @@ SPEED = 10.0
 
 
 class LayerMix(nn.Module):
-    """Learned weights of K layers: (..., S K E) -> (..., S E), S strands side by side, each with its K layers.
+    """Learned weights of K layers: (..., S P K E) -> (..., S P E), S strands side by side, each with its K layers.
+
+    Where pooling has put P = 2 kinds of values side by side (mean and maximum), each kind has statistics of its own.
 
     Attributes
     ----------
     weight : (K,)
         Zeros at first, so that all layers count the same.
     scale : scalar
-    mean, deviation : (K, E)
+    mean, deviation : (K, E), or (P, K, E)
         Of each feature over training examples, on both strands alike; see `standardise`.
     """
 
-    def __init__(self, n_layers, width, strands=1):
+    def __init__(self, n_layers, width, strands=1, parts=1):
         super().__init__()
         self.strands = strands
         self.weight = nn.Parameter(torch.zeros(n_layers))
         self.scale = nn.Parameter(torch.ones(()))
-        self.register_buffer("mean", torch.zeros(n_layers, width))
-        self.register_buffer("deviation", torch.ones(n_layers, width))
+        shape = (n_layers, width) if parts == 1 else (parts, n_layers, width)
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
 
     def shares(self):
         """What each layer counts: (K,), sums to 1."""
@@ -91,11 +94,11 @@ class LayerMix(nn.Module):
 
         Parameters
         ----------
-        batches : iterable of tensors (..., S K E)
+        batches : iterable of tensors (..., S P K E)
         """
         count, total, squares = 0, 0, 0
         for x in batches:
-            x = self._by_layer(x).double().flatten(0, -3)
+            x = self._by_layer(x).double().flatten(0, -1 - self.mean.dim())
             count, total, squares = count + len(x), total + x.sum(0), squares + x.square().sum(0)
         mean = total / count
         deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
@@ -107,10 +110,10 @@ class LayerMix(nn.Module):
         weight = (self.scale * self.shares())[:, None] / self.deviation
         # A sum of K products: half the time of one matrix product over so short an axis, and no copy of `x`. In float32
         # whatever the type of `x`: what is left once the mean is gone may be small.
-        mixed = x[..., 0, :] * weight[0]
-        for k in range(1, len(weight)):
-            mixed = mixed + x[..., k, :] * weight[k]
-        return (mixed - (weight * self.mean).sum(0)).flatten(-2)
+        mixed = x[..., 0, :] * weight[..., 0, :]
+        for k in range(1, len(self.weight)):
+            mixed = mixed + x[..., k, :] * weight[..., k, :]
+        return (mixed - (weight * self.mean).sum(-2)).flatten(-self.mean.dim())
 
     def _by_layer(self, x):
         return x.unflatten(-1, (self.strands, *self.mean.shape))

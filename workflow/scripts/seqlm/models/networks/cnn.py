@@ -7,8 +7,8 @@ get. 186,497 parameters for a track.
 import torch
 import torch.nn.functional as F
 
-from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.models.heads import ConvHead, PooledHead
+from seqlm.models.base import SequenceConfig, SequenceModel, one_hot
+from seqlm.models.heads import ConvHead, pooled_head
 from seqlm.models.layers import Conv1d
 from seqlm.sequences import base_codes
 
@@ -22,7 +22,10 @@ NETWORK = {
         "kernel": {"type": "integer", "minimum": 1, "description": "positions that a convolution reads (11)."},
         "hidden": {"type": "integer", "minimum": 1, "description": "width of the head's hidden layer (128)."},
         "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "dropout of the head (0.2)."},
-        "pooling": {"enum": ["mean", "max", "first", "last"], "description": "how positions are gathered (mean)."},
+        "pooling": {
+            "enum": ["auto", "positions", "mean_max", "attention", "mean", "max", "first", "last"],
+            "description": "how positions are gathered (auto).",
+        },
     },
 }
 
@@ -40,7 +43,7 @@ class CNNConfig(SequenceConfig):
 
     model_type = "seqlm-cnn"
 
-    def __init__(self, filters=128, hidden=128, kernel=11, dropout=0.2, pooling="mean", **kwargs):
+    def __init__(self, filters=128, hidden=128, kernel=11, dropout=0.2, pooling="mean_max", **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.hidden = hidden
@@ -61,8 +64,13 @@ class CNN(SequenceModel):
         if config.target == "track":
             self.head = ConvHead(config.filters, config.hidden, config.kernel, config.dropout)
         else:
-            self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout)
+            self.head = pooled_head(config.filters, config)
         self.post_init()
+
+    @property
+    def reach(self):
+        """Bases on either side that a value of a track depends on."""
+        return 2 * (self.config.kernel // 2)
 
     def encode(self, sequences):
         """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""
@@ -76,10 +84,6 @@ class CNN(SequenceModel):
         X : integer tensor (N, L) of base codes, or floating (N, 4, L)
             Four channels need not be exactly one-hot: gradients flow to them.
         """
-        if X.dim() == 2:
-            known = X < 4
-            X = F.embedding(X.long().clamp(max=4), torch.eye(5, 4, device=X.device)).transpose(1, 2)
-        else:
-            known = X.detach().abs().sum(1) > 0
+        X, known = one_hot(X)
         x = F.gelu(self.conv(X.to(self.conv.weight.dtype))).transpose(1, 2)  # (N, L, filters)
         return self.head(x) if self.config.target == "track" else self.head(x, known)

@@ -18,6 +18,7 @@ NETWORK = {
     "words": "codon CNN",
     "about": "a convolution over codons, for windows cut in frame",
     "family": "network",
+    "targets": ["scalar", "class"],
     "options": {
         "filters": {"type": "integer", "minimum": 1, "description": "channels of the convolution (256)."},
         "kernel": {
@@ -27,7 +28,10 @@ NETWORK = {
         },
         "hidden": {"type": "integer", "minimum": 1, "description": "width of the head's hidden layer (128)."},
         "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "dropout (0.5)."},
-        "pooling": {"enum": ["mean", "max", "first", "last"], "description": "how codons are gathered (mean)."},
+        "pooling": {
+            "enum": ["mean", "max", "mean_max", "first", "last", "attention", "positions"],
+            "description": "how codons are gathered (mean).",
+        },
     },
 }
 
@@ -74,7 +78,8 @@ class CodonCNN(SequenceModel):
         # A matrix product over unfolded bases is several times as fast as a strided convolution on a CPU.
         self.conv = nn.Linear(4 * config.kernel, config.filters)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout)
+        codons = config.length and config.length // CODON
+        self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout, codons)
         self.post_init()
 
     def encode(self, sequences):

@@ -31,6 +31,17 @@ NETWORK = {
     "words": "Saluki network",
     "about": "the network of Agarwal & Kelley 2022, for mRNAs",
     "family": "network",
+    "targets": ["scalar", "class"],
+    # As published, but for AdamW in place of Adam.
+    "training": {
+        "learning_rate": 1e-4,
+        "schedule": "constant",
+        "warmup": 0,
+        "weight_decay": 1e-4,
+        "batch_size": 64,
+        "epochs": 100,
+        "patience": 10,
+    },
     "options": {
         "length": {
             "type": "integer",

@@ -1,14 +1,19 @@
-"""The k-mer baseline: a linear model on how often every 1- to 4-mer occurs.
+"""The k-mer baseline: a linear model on how often every word of 1 to 4, 5 or 6 bases occurs.
 
-What a language model has to beat. The weights come from scikit-learn (see the probe), the prediction is a torch
-module like every other model, so that batching, leave-one-out scores and bundles work on it unchanged.
+How long the words are is chosen by cross-validation inside the training data, as the regularisation is: longer words
+are tried as long as they help. What a language model has to beat. The weights come from scikit-learn (see the probe),
+the prediction is a torch module like every other model, so that batching, leave-one-out scores and bundles work on it
+unchanged.
 """
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array, issparse, vstack
 from torch import nn
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.models.solved.probe import copy_fit, solve
 from seqlm.sequences import base_codes
 from seqlm.tokenization.atomic import as_read
 
@@ -18,7 +23,21 @@ NETWORK = {
     "words": "k-mer baseline",
     "about": "linear model on k-mer counts",
     "family": "linear",
+    "targets": ["scalar", "class"],
     "options": {
+        "kmers": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": 8},
+            "minItems": 1,
+            "uniqueItems": True,
+            "description": "lengths of the words counted; when missing 1 to 4, 5 or 6, by cross-validation.",
+        },
+        "max_k": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 8,
+            "description": "longest words that are tried when kmers is missing (6).",
+        },
         "phases": {
             "enum": [1, 3],
             "description": "3 counts k-mers apart by their position in the codon, for windows cut in frame (1).",
@@ -43,6 +62,8 @@ class KmerConfig(SequenceConfig):
         Regularisation chosen in cross-validation (C of logistic, alpha of ridge regression).
     cross_validation : list of dict, optional
         What it was chosen from.
+    word_choice : list of dict, optional
+        Longest word and held-out loss of each set of words that was tried.
     """
 
     model_type = "seqlm-kmer"
@@ -54,12 +75,13 @@ class KmerConfig(SequenceConfig):
         count="frequency",
         strength=None,
         cross_validation=None,
+        word_choice=None,
         target="class",
         **kwargs,
     ):
         super().__init__(target=target, **kwargs)
         self.kmers, self.phases, self.count = list(kmers), phases, count
-        self.strength, self.cross_validation = strength, cross_validation
+        self.strength, self.cross_validation, self.word_choice = strength, cross_validation, word_choice
 
     @property
     def n_features(self):
@@ -117,8 +139,24 @@ class KmerModel(SequenceModel):
         return output if self.config.target == "class" else output.squeeze(1)
 
 
+SHORTEST, LONGEST = 4, 6  # of the longest words tried
+AT_ONCE = 1024  # sequences counted together
+DENSE = 1000  # features up to which counts are kept as a dense array
+TRIAL_SPLITS = 2  # of cross-validation, by which words of other lengths are judged
+
+
 def fit_kmer(
-    sequences, y, groups=None, weight=None, target="class", classes=None, label_scaling=None, seed=0, **options
+    sequences,
+    y,
+    groups=None,
+    weight=None,
+    target="class",
+    classes=None,
+    label_scaling=None,
+    seed=0,
+    kmers=None,
+    max_k=LONGEST,
+    **options,
 ):
     """Fit the baseline.
 
@@ -128,7 +166,7 @@ def fit_kmer(
     y : array (N,)
         Class codes, or (scaled) values.
     groups : sequence (N,), optional
-        Whole groups are held out together when the regularisation is chosen.
+        Whole groups are held out together when words and regularisation are chosen.
     weight : array (N,), optional
     target : {"class", "scalar"}
     classes : list of str, optional
@@ -137,33 +175,56 @@ def fit_kmer(
         Kept in the config, to be inverted on output.
     seed : int
         Of the cross-validation splits.
+    kmers : list of int, optional
+        Word lengths. When missing, 1 to 4; then 1 to 5 and so on to `max_k`, as long as held-out loss falls.
+    max_k : int
     options
-        Fields of `KmerConfig` (kmers, phases, count), and ``strengths`` to choose from.
+        Fields of `KmerConfig` (phases, count), and ``strengths`` to choose from.
 
     Returns
     -------
     KmerModel
     """
-    from seqlm.models.solved.probe import fit_logistic, fit_ridge
-
     sequences = as_read(None, sequences)  # tokens of an mRNA have bases too
-    strengths = {"strengths": options.pop("strengths")} if "strengths" in options else {}
+    own = {"strengths": options.pop("strengths")} if "strengths" in options else {}
     n_outputs = len(classes) if target == "class" else 1
-    config = KmerConfig(target=target, n_outputs=n_outputs, classes=classes, label_scaling=label_scaling, **options)
-    model = KmerModel(config).eval()
-    with torch.no_grad():
-        parts = [model.features(model.encode(sequences[i : i + 4096])) for i in range(0, len(sequences), 4096)]
-        X = torch.cat(parts).numpy()
-    if target == "class":
-        fit = fit_logistic(X, y, n_outputs, groups, weight, seed=seed, **strengths)
-    else:
-        fit = fit_ridge(X, y, groups, weight, seed=seed, **strengths)
-    config.strength, config.cross_validation = float(fit.strength), fit.cross_validation
-    for into, values in (
-        (model.center, fit.center),
-        (model.scale, fit.scale),
-        (model.linear.weight, fit.weight),
-        (model.linear.bias, fit.bias),
-    ):
-        into.data.copy_(torch.from_numpy(values))
-    return model
+    common = {"target": target, "n_outputs": n_outputs, "classes": classes, "label_scaling": label_scaling, **options}
+    tried = []
+
+    def fitted(kmers, **limits):
+        model = KmerModel(KmerConfig(kmers=kmers, **common)).eval()
+        return model, solve(target, count_words(model, sequences), y, n_outputs, groups, weight, seed=seed, **limits)
+
+    if kmers is None:
+        kmers = range(1, min(SHORTEST, max_k) + 1)
+        if max_k > SHORTEST:
+            kmers = range(1, _longest(fitted, max_k, own, tried) + 1)
+    model, fit = fitted(list(kmers), **own)
+    model.config.word_choice = tried or None
+    return copy_fit(model, fit)
+
+
+def _longest(fitted, max_k, limits, tried):
+    """The longest words that still lower the held-out loss; what was `tried` is noted."""
+    best = None
+    for k in range(SHORTEST, max_k + 1):
+        _, fit = fitted(list(range(1, k + 1)), splits=TRIAL_SPLITS, **limits)
+        losses = {}
+        for row in fit.cross_validation:
+            losses.setdefault(row["strength"], []).append(row["loss"])
+        loss = min((sum(own) / len(own) for own in losses.values()), default=0.0)
+        tried.append({"longest": k, "loss": loss})
+        if best is not None and loss >= best:
+            return k - 1
+        best = loss
+    return max_k
+
+
+def count_words(model, sequences):
+    """Features of sequences: a dense array (N, F), or a sparse one where there are many words, most of them absent."""
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(sequences), AT_ONCE):
+            part = model.features(model.encode(sequences[start : start + AT_ONCE])).numpy()
+            parts.append(part if model.config.n_features <= DENSE else csr_array(part))
+    return vstack(parts, format="csr") if issparse(parts[0]) else np.concatenate(parts)

@@ -22,6 +22,7 @@ from torch import nn
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.models.solved.probe import copy_fit, solve
 from seqlm.tokenization.atomic import AtomicLayout
 
 NETWORK = {
@@ -30,6 +31,7 @@ NETWORK = {
     "words": "linear baseline",
     "about": "ridge regression on named features of an mRNA",
     "family": "linear",
+    "targets": ["scalar", "class"],
     "options": {
         "features": {"type": "array", "items": {"type": "string"}, "description": "groups of named features."},
         "k": {
@@ -199,23 +201,11 @@ def fit_linear(
     -------
     LinearTokens
     """
-    from seqlm.models.solved.probe import fit_logistic, fit_ridge
-
     n_outputs = len(classes) if target == "class" else 1
     config = LinearConfig(target=target, n_outputs=n_outputs, classes=classes, label_scaling=label_scaling, **options)
     model = LinearTokens(config).eval()
     X = model_features(model, sequences)
-    if target == "class":
-        fit = fit_logistic(X, y, n_outputs, groups, weight, seed=seed)
-    else:
-        fit = fit_ridge(X, y, groups, weight, seed=seed)
-    config.strength, config.cross_validation = float(fit.strength), fit.cross_validation
-    with torch.no_grad():
-        model.center.copy_(torch.from_numpy(fit.center))
-        model.scale.copy_(torch.from_numpy(fit.scale))
-        model.linear.weight.copy_(torch.from_numpy(fit.weight))
-        model.linear.bias.copy_(torch.from_numpy(fit.bias))
-    return model
+    return copy_fit(model, solve(target, X, y, n_outputs, groups, weight, seed=seed))
 
 
 def model_features(model, sequences, at_once=256):

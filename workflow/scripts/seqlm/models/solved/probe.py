@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_array, diags_array, issparse
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0)
 PENALTIES = (1.0, 10.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)
@@ -41,8 +42,11 @@ class LinearFit:
     cross_validation: list = field(default_factory=list)
 
     def predict(self, X):
-        """Logits (N, K), or values (N, 1)."""
-        return (np.asarray(X, np.float64) - self.center) / self.scale @ self.weight.T + self.bias
+        """Logits (N, K), or values (N, 1); `X` may be sparse."""
+        weight = (self.weight / self.scale).T.astype(np.float64)
+        if not issparse(X):
+            return (np.asarray(X, np.float64) - self.center) @ weight + self.bias
+        return X @ weight + (self.bias - self.center @ weight)
 
     def probabilities(self, X):
         """Class probabilities (N, K)."""
@@ -56,7 +60,8 @@ def fit_logistic(X, y, n_classes, groups=None, weight=None, strengths=STRENGTHS,
 
     Parameters
     ----------
-    X : numpy.ndarray (N, D)
+    X : numpy.ndarray (N, D), or scipy.sparse.csr_array
+        Sparse features are scaled but not centred, which with an intercept gives the same model.
     y : numpy.ndarray (N,), int
         Class codes in [0, n_classes).
     n_classes : int
@@ -85,7 +90,7 @@ def fit_logistic(X, y, n_classes, groups=None, weight=None, strengths=STRENGTHS,
         return -np.log(p[np.arange(len(p)), y[rows]]).mean(), (p.argmax(1) == y[rows]).mean()
 
     # Single precision is three times as fast, and no less accurate than the data.
-    X, y, weight = np.asarray(X, np.float32), np.asarray(y), _as_array(weight)
+    X, y, weight = _features(X, np.float32), np.asarray(y), _as_array(weight)
     return _choose(fit, judge, _splits(y, groups, splits, seed, classes=True), sorted(strengths), len(y))
 
 
@@ -99,7 +104,7 @@ def fit_ridge(X, y, groups=None, weight=None, strengths=PENALTIES, splits=5, see
         error = ((model.predict(X[rows])[:, 0] - y[rows]) ** 2).mean()
         return error, 1 - error / max(y[rows].var(), 1e-12)
 
-    X, y, weight = np.asarray(X, np.float64), np.asarray(y, np.float64), _as_array(weight)
+    X, y, weight = _features(X, np.float64), np.asarray(y, np.float64), _as_array(weight)
     return _choose(fit, judge, _splits(y, groups, splits, seed, classes=False), sorted(strengths, reverse=True), len(y))
 
 
@@ -133,14 +138,35 @@ def fit_head(model, sequences, y, groups=None, weight=None, seed=0, positions=2*
         fit = fit_logistic(features, y, model.config.n_outputs, groups, weight, seed=seed)
     else:
         fit = fit_ridge(features, y, groups, weight, seed=seed)
-    head = model.head
-    for into, values in zip(
-        (head.center, head.scale, head.linear.weight, head.linear.bias),
-        (fit.center, fit.scale, fit.weight, fit.bias),
-        strict=True,
+    copy_fit(model.head, fit)
+    return fit
+
+
+def solve(target, X, y, n_classes, groups=None, weight=None, **options):
+    """`fit_logistic` for classes, else `fit_ridge`."""
+    if target == "class":
+        return fit_logistic(X, y, n_classes, groups, weight, **options)
+    return fit_ridge(X, y, groups, weight, **options)
+
+
+def copy_fit(model, fit):
+    """Put a `LinearFit` into a module with center, scale and a layer `linear`; its config remembers the choice."""
+    import torch
+
+    for into, values in (
+        (model.center, fit.center),
+        (model.scale, fit.scale),
+        (model.linear.weight, fit.weight),
+        (model.linear.bias, fit.bias),
     ):
         into.data.copy_(torch.from_numpy(np.asarray(values)))
-    return fit
+    if hasattr(model, "config"):
+        model.config.strength, model.config.cross_validation = float(fit.strength), fit.cross_validation
+    return model
+
+
+def _features(X, dtype):
+    return csr_array(X, dtype=dtype) if issparse(X) else np.asarray(X, dtype)
 
 
 def _as_array(weight):
@@ -205,12 +231,13 @@ def _logistic(X, y, n_classes, weight, strength, max_iter, start):
         return LinearFit(center, scale, np.zeros((n_classes, X.shape[1])), bias, strength)
     model = LogisticRegression(C=strength, max_iter=max_iter, warm_start=start is not None and len(present) > 2)
     if model.warm_start:
-        model.coef_, model.intercept_ = start.weight[present].astype(X.dtype), start.bias[present].astype(X.dtype)
+        shift = start.weight @ (start.center / start.scale) if issparse(X) else 0
+        model.coef_, model.intercept_ = (v[present].astype(X.dtype) for v in (start.weight, start.bias - shift))
         model.classes_ = present
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit((X - center) / scale, y, weight)
-    weights, bias = model.coef_, model.intercept_
+        model.fit(_scaled(X, center, scale), y, weight)
+    weights, bias = model.coef_, model.intercept_ + (model.coef_ @ (center / scale) if issparse(X) else 0)
     if len(present) == 2:
         weights, bias = np.vstack([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
     full = np.zeros((n_classes, X.shape[1])), np.full(n_classes, -30.0)  # classes never seen: hardly ever predicted
@@ -222,11 +249,27 @@ def _ridge(X, y, weight, strength):
     from sklearn.linear_model import Ridge
 
     center, scale = _standardise(X, weight)
-    model = Ridge(alpha=strength).fit((X - center) / scale, y, weight)
-    return LinearFit(center, scale, model.coef_[None], np.atleast_1d(model.intercept_), strength)
+    model = Ridge(alpha=strength).fit(_scaled(X, center, scale), y, weight)
+    bias = model.intercept_ + (model.coef_ @ (center / scale) if issparse(X) else 0)
+    return LinearFit(center, scale, model.coef_[None], np.atleast_1d(bias), strength)
 
 
 def _standardise(X, weight):
-    center = np.average(X, axis=0, weights=weight).astype(X.dtype)
-    scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight)).astype(X.dtype)
+    if issparse(X):
+        share = (np.ones(X.shape[0]) if weight is None else weight) / (X.shape[0] if weight is None else weight.sum())
+        center = (share @ X).astype(X.dtype)
+        squares = csr_array((X.data**2, X.indices, X.indptr), X.shape)
+        scale = np.sqrt(np.maximum(share @ squares - center**2, 0)).astype(X.dtype)
+    else:
+        center = np.average(X, axis=0, weights=weight).astype(X.dtype)
+        scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight)).astype(X.dtype)
     return center, np.where(scale > 1e-9, scale, X.dtype.type(1))
+
+
+def _scaled(X, center, scale):
+    """Standardised features; sparse ones are not centred, or they would no longer be sparse."""
+    if not issparse(X):
+        return (X - center) / scale
+    X = csr_array(X @ diags_array(1 / scale))
+    # scikit-learn's solvers want 32-bit indices.
+    return csr_array((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), X.shape)

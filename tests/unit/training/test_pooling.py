@@ -1,0 +1,93 @@
+"""How a model gathers positions is decided from its data, kept in the bundle, and told."""
+
+import pandas as pd
+import pytest
+from test_fitting import TRAINING, backbone, dataset, run  # noqa: F401  a fixture among them
+
+import seqlm
+from seqlm.common.errors import InputError
+from seqlm.datasets.build import build_dataset
+from seqlm.tokenization import learn_tokenizer
+from seqlm.training.pooling import pooling_fields
+
+
+def aligned(data, yes=True):
+    data.summary["aligned"] = yes
+    return data
+
+
+@pytest.mark.parametrize("network", ["cnn", "dilated"])
+def test_a_network_keeps_positions_of_aligned_inputs(tmp_path, network):
+    output, _, _ = run(tmp_path, aligned(dataset("class")), {"network": network, "filters": 8})
+    model = seqlm.load_model(output)
+    assert (model.config.pooling, model.config.bases, model.config.length) == ("positions", 32, 32)
+    assert "| pooling | positions |" in (output / "README.md").read_text()
+    assert seqlm.predict(model, ["ACGT" * 8]).shape == (1, 2)
+    for ask in (seqlm.predict, seqlm.leave_one_out):
+        with pytest.raises(InputError, match="36 bases.*reads exactly 32"):
+            ask(model, ["ACGT" * 9])
+
+
+def test_else_mean_and_maximum(tmp_path):
+    output, _, _ = run(tmp_path, aligned(dataset("scalar"), False), {"network": "cnn", "filters": 8})
+    assert seqlm.load_model(output).config.pooling == "mean_max"
+
+
+@pytest.mark.parametrize("pooling", [None, "attention"])
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_backbone_keeps_positions_too(tmp_path, backbone, cache, pooling):  # noqa: F811
+    entry = {"backbone": "b", "train": "head"} | ({"pooling": pooling} if pooling else {})
+    training = {**TRAINING, "cache": cache}
+    folder = tmp_path / "cache" if cache else None
+    output, network, _ = run(tmp_path, aligned(dataset("class")), entry, backbone, training, cache=folder)
+    loaded = seqlm.load_model(output)
+    assert loaded.config.pooling == (pooling or "positions")
+    same = seqlm.predict(loaded, ["ACGT" * 8]), seqlm.predict(network, ["ACGT" * 8])
+    assert same[0].equal(same[1])
+
+
+def test_cached_features_train_the_same_head(tmp_path, backbone):  # noqa: F811
+    entry, out = {"backbone": "b", "train": "head", "pooling": "attention"}, []
+    for cache in (None, tmp_path / "cache"):
+        training = {**TRAINING, "cache": bool(cache)}
+        _, network, _ = run(tmp_path, dataset("class"), entry, backbone, training, name=f"o{bool(cache)}", cache=cache)
+        out.append(seqlm.predict(network, ["ACGTT" * 6 + "NN"]))
+    assert out[0].allclose(out[1], atol=1e-5)
+
+
+def test_byte_pairs_have_no_fixed_places(tmp_path):
+    sequences = ["ACGTACGTAACC", "AAAAAAAAAAAA", "ACACACACACAC"]
+    (tmp_path / "text.fa").write_text("".join(f">{i}\n{s}\n" for i, s in enumerate(sequences * 20)))
+    pairs = learn_tokenizer("bpe", [tmp_path / "text.fa"], size=12)
+    assert pooling_fields("auto", sequences, True, pairs) == {"pooling": "mean_max"}
+    with pytest.raises(InputError, match="numbers of tokens"):
+        pooling_fields("positions", sequences, True, pairs)
+    with pytest.raises(InputError, match="lengths"):
+        pooling_fields("positions", ["ACG", "AC"], True)
+    characters = learn_tokenizer("character", alphabet="ACGT")
+    assert pooling_fields("auto", sequences, True, characters)["length"] == 12
+
+
+@pytest.mark.parametrize(
+    ("sequences", "said", "expected"),
+    [
+        (["ACGT", "TTGA"], None, True), (["ACGT", "TTG"], None, False), (["ACGT", "TTGA"], False, False),
+        (["ACGT", "TTG"], True, "3 to 4 bases"),
+    ],
+)  # fmt: skip
+def test_tables_of_one_length_are_aligned(tmp_path, sequences, said, expected):
+    pd.DataFrame({"sequence": sequences * 2, "label": [0, 1] * 2}).to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    config = {"target": "class", "table": {"source": "t"}} | ({} if said is None else {"aligned": said})
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            build_dataset("d", config, {"t": tmp_path / "t.tsv"})
+    else:
+        assert build_dataset("d", config, {"t": tmp_path / "t.tsv"})[1]["aligned"] is expected
+
+
+def test_windows_at_any_place_are_not_aligned(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.fa").write_text(f">{name}\n" + "ACGTTGCA" * 30 + "\n")
+    config = {"target": "class", "windows": {"sources": {"a": "a", "b": "b"}, "length": 24}}
+    paths = {name: tmp_path / f"{name}.fa" for name in "ab"}
+    assert build_dataset("d", config, paths)[1]["aligned"] is False
