@@ -20,7 +20,15 @@ rule compare_models:
     params:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
-        code=code_digest("evaluation/comparison", "report/figure_arrays", "evaluation/metrics"),
+        kinds=lambda w: {name: KINDS[name] for name in STUDY["runs"][w.dataset]["models"]},
+        code=code_digest(
+            "evaluation/comparison",
+            "evaluation/contest",
+            "evaluation/sums",
+            "evaluation/words",
+            "report/figure_arrays",
+            "evaluation/metrics",
+        ),
     script:
         "../scripts/compare_models.py"
 

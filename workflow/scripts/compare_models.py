@@ -1,4 +1,4 @@
-"""Compare all models of a dataset by a paired bootstrap over groups of test examples.
+"""Compare all models of a dataset by a paired bootstrap; each family's best in validation stands for it.
 
 Reads the predictions of every model, fold and seed, and the dataset. Writes comparisons and intervals (TSV) and the
 small arrays that figures of predictions are drawn from.
@@ -21,6 +21,7 @@ def main(snakemake):
         intervals, comparisons = compare(
             data.examples, data.folds, read_predictions(snakemake.input.predictions), **common,
             replicates=snakemake.params.replicates, seed=snakemake.params.seed, where=f"comparison of {name}",
+            kinds=snakemake.params.kinds,
         )  # fmt: skip
         intervals.insert(0, "dataset", name)
         comparisons.insert(0, "dataset", name)

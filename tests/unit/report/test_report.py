@@ -106,7 +106,9 @@ def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study
     text = render(study)
     first = text[: text.index('<section id="data">')]
     assert "smaller than DNA-LLM&#39;s" in first
-    assert "No: the best language model (gpt-vocab4) does worse than the CNN" in first
+    assert "No: the language model gpt-vocab4 loses to the CNN" in first
+    assert "(language models: gpt-vocab4, of 2; networks from scratch: cnn)" in first
+    assert "language model, stands for language models" in first
     assert "Pretraining helped" in first
     assert 'id="performance-tf_binding"' in first
     assert "groups only, too few" in first  # the made-up test part has four groups

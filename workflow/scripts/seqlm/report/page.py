@@ -135,6 +135,7 @@ def _verdict(dataset, tables, totals, kinds):
         {
             "model": row.model,
             "kind": kinds.get(row.model, {}).get("kind", ""),
+            "stands": f"stands for {row.family}" if row.representative else "",
             "value": number(row.value),
             "interval": f"{number(row.low)} to {number(row.high)}",
             "time": duration(seconds[row.model]) if row.model in seconds and seconds[row.model] > 0 else "",
