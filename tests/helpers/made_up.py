@@ -57,7 +57,7 @@ def example_table(rng, target="track", n=80):
         "id": [f"chr4_{1000 * i}_{1000 * i + 119}" for i in range(n)],
         "sequence": ["".join("ACGT"[c] for c in row) for row in codes],
         "target": values,
-        "group": [f"block{i // 4}" for i in range(n)],
+        "group": [f"block{i // 2}" for i in range(n)],
     })  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study
     assert "language model, stands for language models" in first
     assert "Pretraining helped" in first
     assert 'id="performance-tf_binding"' in first
-    assert "groups only, too few" in first  # the made-up test part has four groups
+    assert "groups only, too few" in first  # the made-up test part has eight groups
 
 
 def test_report_tells_data_costs_language_loo_and_provenance(study):

@@ -8,6 +8,7 @@ they differ widens the intervals, each model's by themselves: two trainings have
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from seqlm.common.errors import InputError
 from seqlm.evaluation.contest import ALPHA, adjusted, questions, representatives
@@ -126,7 +127,7 @@ def compare(
             about = {"family": kinds[model].get("family"), "validation": validation.loc[metric, model],
                      "representative": model in chosen.values()}  # fmt: skip
             intervals.append(_interval(metric, model, cells, score, len(tested), n_groups, seed) | about)
-        comparisons += _pairs(metric, scores, questions(models, kinds, chosen), kinds, seen, seed)
+        comparisons += _pairs(metric, scores, questions(models, kinds, chosen), kinds, seen, n_groups, seed)
     return pd.DataFrame(intervals, columns=INTERVAL_COLUMNS), pd.DataFrame(comparisons, columns=PAIR_COLUMNS)
 
 
@@ -295,15 +296,28 @@ def _spread(replicates, variance, freedom, seed):
     return replicates + np.sqrt(variance) * np.random.default_rng([seed, 1]).standard_t(freedom, len(replicates))
 
 
-def _limits(replicates):
+def _limits(replicates, n_groups, level=ALPHA):
+    """Interval of the replicates, its percentiles moved outwards as a t quantile is for few groups (Hesterberg 2015,
+    doi:10.1080/00031305.2015.1089789)."""
     known = replicates[np.isfinite(replicates)]
-    return tuple(np.percentile(known, [2.5, 97.5])) if len(known) else (np.nan, np.nan)
+    tail = 100 * ndtr(stdtrit(max(n_groups - 1, 1), level / 2))
+    return tuple(np.percentile(known, [tail, 100 - tail])) if len(known) else (np.nan, np.nan)
+
+
+def _p_value(replicates, n_groups):
+    """Two-sided p value of a difference of zero, by the same quantiles as `_limits`; nan without replicates."""
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return np.nan
+    tail = min((known <= 0).sum(), (known >= 0).sum())
+    tail = min(0.5, (tail + 1) / (len(known) + 1))
+    return float(2 * stdtr(max(n_groups - 1, 1), ndtri(tail)))
 
 
 def _interval(metric, model, cells, score, n_examples, n_groups, seed):
     (value, *mean), (pooled, *together) = score["mean"], score["pooled"]
-    low, high = _limits(_spread(*mean, seed))
-    pooled_low, pooled_high = _limits(_spread(*together, seed))
+    low, high = _limits(_spread(*mean, seed), n_groups)
+    pooled_low, pooled_high = _limits(_spread(*together, seed), n_groups)
     own = [cell for cell in cells if cell[0] == model]
     return {
         "metric": metric, "model": model, "value": value, "low": low, "high": high,
@@ -313,25 +327,25 @@ def _interval(metric, model, cells, score, n_examples, n_groups, seed):
     }  # fmt: skip
 
 
-def _pairs(metric, scores, asked, kinds, seen, seed):
+def _pairs(metric, scores, asked, kinds, seen, n_groups, seed):
     """A row for each pair of models; `asked` and `seen` as in `seqlm.evaluation.contest`."""
     rows, samples = [], []
     for (a, b), question in asked.items():
         (value_a, own, *spread_a), (value_b, other, *spread_b) = scores[a]["mean"], scores[b]["mean"]
         sample = _spread(own - other, *_of_both(*spread_a, *spread_b), seed)
-        low, high = _limits(sample)
-        known = sample[np.isfinite(sample)]
-        tail = min((known <= 0).sum(), (known >= 0).sum()) if len(known) else np.nan
-        samples.append(known)
+        low, high = _limits(sample, n_groups)
+        samples.append(sample)
         rows.append({
             "metric": metric, "model_a": a, "model_b": b, "question": question, "a": value_a, "b": value_b,
             "difference": value_a - value_b, "low": low, "high": high,
-            "p_value": min(1.0, 2 * (tail + 1) / (len(known) + 1)),
+            "p_value": _p_value(sample, n_groups),
         })  # fmt: skip
     by_family = {model: own.get("family") for model, own in kinds.items()}
     for row, sample, (p, among) in zip(rows, samples, adjusted(rows, by_family, seen), strict=True):
         row["p_holm"], row["among"] = p, among
-        row["detectable"] = _reach(sample, among)
+        # Half the width of the interval that is adjusted for so many comparisons: what a difference must exceed.
+        low, high = _limits(sample, n_groups, ALPHA / among)
+        row["detectable"] = (high - low) / 2
         a_wins = (row["difference"] > 0) != (metric in LOWER_IS_BETTER)
         row["better"] = (row["model_a"] if a_wins else row["model_b"]) if p < ALPHA else "neither"
         row["verdict"] = pair_sentence(row)
@@ -348,14 +362,6 @@ def _of_both(variance_a, freedom_a, variance_b, freedom_b):
         return 0.0, 0
     both = variance_a + variance_b
     return both, min(both**2 / sum(v**2 / n for v, n in parts), max(n for _, n in parts))
-
-
-def _reach(sample, among):
-    """Half the width of the interval that is adjusted for `among` comparisons: what a difference must exceed."""
-    if not len(sample):
-        return np.nan
-    low, high = np.percentile(sample, [50 * ALPHA / among, 100 - 50 * ALPHA / among])
-    return (high - low) / 2
 
 
 def pair_sentence(row):
