@@ -119,7 +119,6 @@ def test_report_tells_data_costs_language_loo_and_provenance(study):
     for key in ("data", "language", "costs", "loo", "tables", "provenance"):
         assert f'<section id="{key}">' in text
         assert f'<a href="#{key}">{SECTIONS[key]}</a>' in text
-    assert "no group and no identical sequence of a test part is in its training part" in text
     assert "markov bits per base" in text
     assert "average precision of −LOO" in text
     assert "steps: 300" in text  # the config
@@ -130,7 +129,18 @@ def test_report_tells_data_costs_language_loo_and_provenance(study):
 def test_leaks_are_said(study):
     leaky = study["tables"]["data"].copy()
     leaky.loc[leaky["measure"] == "shared_groups", "value"] = 3
-    assert "tf_binding leaks: 3 groups" in render(study, tables={**study["tables"], "data": leaky})
+    columns = ["dataset", "against", "kind", "affected", "tested", "metric", "model", "value", "without"]
+    leakage = pd.DataFrame([
+        ["tf_binding", "training", "identical", 2, 16, "pearson", None, None, None],
+        ["tf_binding", "training", "similar", 1, 16, "pearson", None, None, None],
+        ["tf_binding", "training", "any", 3, 16, "pearson", "cnn", 0.98, 0.97],
+        ["tf_binding", "gpt-full", "any", 0, 16, "pearson", None, None, None],
+    ], columns=columns)  # fmt: skip
+    text = render(study, tables={**study["tables"], "data": leaky, "leakage": leakage})
+    assert "tf_binding leaks: 3 groups" in text
+    assert "tf_binding leaks: 3 of 16 test examples are in or like the training part (2 identical, 1 similar)." in text
+    assert "R of cnn 0.980, without them 0.970." in text
+    assert "similar to one of what gpt-full was pretrained on" in text
 
 
 def test_sections_without_content_are_left_out(study):
