@@ -7,6 +7,7 @@ import pandas as pd
 
 from seqlm.evaluation.comparison import compare
 from seqlm.report.figure_arrays import prediction_arrays
+from seqlm.study import model_kinds
 
 MODELS = ["cnn", "gpt-full", "gpt-vocab4", "gpt-random"]
 NOISE = {"cnn": 0.2, "gpt-full": 1.0, "gpt-vocab4": 0.8, "gpt-random": 1.4}
@@ -56,7 +57,7 @@ def example_table(rng, target="track", n=80):
         "id": [f"chr4_{1000 * i}_{1000 * i + 119}" for i in range(n)],
         "sequence": ["".join("ACGT"[c] for c in row) for row in codes],
         "target": values,
-        "group": [f"block{i // 4}" for i in range(n)],
+        "group": [f"block{i // 2}" for i in range(n)],
     })  # fmt: skip
 
 
@@ -170,7 +171,8 @@ def dataset_tables(rng, target="track", k=1, classes=("ant", "bee", "cow"), data
     folds = fold_table(examples, k)
     cells = predictions(rng, examples, folds, target, classes)
     names = list(classes) if target == "class" else None
-    intervals, comparisons = compare(examples, folds, cells, target, names, replicates=300)
+    kinds = model_kinds(CONFIG)
+    intervals, comparisons = compare(examples, folds, cells, target, names, replicates=300, kinds=kinds)
     return {
         "examples": examples,
         "folds": folds,

@@ -69,6 +69,7 @@ TABLES = [
     "loo",
     "classes",
     "confusion",
+    "leakage",
 ]
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
@@ -109,11 +110,16 @@ def any_of(names):
 
 
 def corpus_of(wildcards):
+    """FASTA files that the backbone of a job is pretrained on."""
+    return trained_on(wildcards.backbone)
+
+
+def trained_on(name):
     """FASTA files that a backbone is pretrained on: sources, or what is left of them without a dataset's genes."""
-    backbone = STUDY["backbones"][wildcards.backbone]
+    backbone = STUDY["backbones"][name]
     if "without" in backbone:
-        return [f"{R}/withheld/{wildcards.backbone}/{name}.fa.gz" for name in backbone["corpus"]]
-    return [STUDY.source_path(name) for name in backbone["corpus"]]
+        return [f"{R}/withheld/{name}/{source}.fa.gz" for source in backbone["corpus"]]
+    return [STUDY.source_path(source) for source in backbone["corpus"]]
 
 
 def backbone_of(wildcards):

@@ -1,14 +1,47 @@
 # Tables that everything shown is drawn from.
 
 
+def corpora_of(wildcards):
+    """Backbone -> (files, fraction held out), of all that a dataset's models stand on and that were pretrained here."""
+    names = [STUDY.model(model).get("backbone") for model in STUDY["runs"][wildcards.dataset]["models"]]
+    return {
+        name: (trained_on(name), STUDY["backbones"][name]["validation"])
+        for name in dict.fromkeys(names)
+        if name in STUDY.trained
+    }
+
+
+rule find_leaks:
+    input:
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        corpora=lambda w: sorted({file for files, _ in corpora_of(w).values() for file in files}),
+    output:
+        leaks=f"{R}/tables/datasets/{{dataset}}/leaks.tsv",
+    log:
+        f"{LOGS}/tables/{{dataset}}.leaks.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        corpora=corpora_of,
+        code=code_digest("datasets/leakage", "sequences/similarity", "pretraining/corpus"),
+    script:
+        "../scripts/find_leaks.py"
+
+
 rule compare_models:
     input:
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
         folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        leaks=f"{R}/tables/datasets/{{dataset}}/leaks.tsv",
         predictions=lambda w: [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs_of(w.dataset)],
     output:
         intervals=f"{R}/tables/datasets/{{dataset}}/intervals.tsv",
         comparisons=f"{R}/tables/datasets/{{dataset}}/comparisons.tsv",
+        leakage=f"{R}/tables/datasets/{{dataset}}/leakage.tsv",
         arrays=f"{R}/tables/datasets/{{dataset}}/tested.npz",
     log:
         f"{LOGS}/tables/{{dataset}}.log",
@@ -20,7 +53,18 @@ rule compare_models:
     params:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
-        code=code_digest("evaluation/comparison", "datasets/groups", "report/figure_arrays", "evaluation/metrics"),
+        kinds=lambda w: {name: KINDS[name] for name in STUDY["runs"][w.dataset]["models"]},
+        leaks_against=lambda w: ["training", *corpora_of(w)],
+        code=code_digest(
+            "evaluation/comparison",
+            "evaluation/leak_effects",
+            "evaluation/contest",
+            "datasets/groups",
+            "evaluation/sums",
+            "evaluation/words",
+            "report/figure_arrays",
+            "evaluation/metrics",
+        ),
     script:
         "../scripts/compare_models.py"
 
@@ -35,6 +79,7 @@ rule collect_metrics:
         loo=[f"{R}/attributions/{dataset}/{model}.npz" for dataset, model in STUDY.attributions],
         intervals=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/intervals.tsv"),
         comparisons=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/comparisons.tsv"),
+        leakage=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/leakage.tsv"),
         arrays=paths(STUDY["runs"], f"{R}/tables/datasets/{{}}/tested.npz"),
         examples=paths(STUDY["runs"], f"{R}/datasets/{{}}/examples.parquet"),
         folds=paths(STUDY["runs"], f"{R}/datasets/{{}}/folds.tsv"),

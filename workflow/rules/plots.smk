@@ -189,6 +189,7 @@ rule render_report:
             "report/page_tables",
             "models/baselines",
             "evaluation/verdict",
+            "evaluation/words",
             "common/tables",
             "report/collecting",
         ),

@@ -10,6 +10,7 @@ from pathlib import Path
 from seqlm.common import tables
 from seqlm.common.errors import one_line_errors
 from seqlm.evaluation.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+from seqlm.evaluation.leak_effects import EFFECT_COLUMNS
 from seqlm.report import collecting
 from seqlm.report.class_tables import class_tables
 from seqlm.report.figure_arrays import loo_examples
@@ -28,6 +29,7 @@ def main(snakemake):
         tables.write_table(collecting.collect_language(inside["bits_per_base.json"]), out.language)
         tables.write_table(tables.join_tables(given.intervals, ["dataset", *INTERVAL_COLUMNS]), out.intervals)
         tables.write_table(tables.join_tables(given.comparisons, ["dataset", *PAIR_COLUMNS]), out.comparisons)
+        tables.write_table(tables.join_tables(given.leakage, ["dataset", *EFFECT_COLUMNS]), out.leakage)
         tables.write_table(collecting.collect_data(given.examples), out.data)
         tables.write_table(collecting.collect_loo(given.get("loo", [])), out.loo)
         arrays = {Path(path).parent.name: tables.read_arrays(path) for path in given.get("arrays", [])}

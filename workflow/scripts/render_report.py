@@ -4,7 +4,8 @@ from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import read_json, read_table
 from seqlm.report.page import render_report
 
-TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data", "classes", "confusion", "settings")
+TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "data", "classes", "confusion",
+          "settings", "leakage")  # fmt: skip
 
 
 def main(snakemake):

@@ -9,7 +9,7 @@ import pytest
 from Bio import bgzf
 
 from seqlm.common.errors import InputError
-from seqlm.pretraining.corpus import Corpus, tokenize_corpus
+from seqlm.pretraining.corpus import Corpus, tokenize_corpus, trained_pieces
 from seqlm.tokenization.character import learn_alphabet
 
 READ = "seqlm.sequences.opening._Reader.read.__defaults__"
@@ -301,3 +301,20 @@ def test_a_cut_never_parts_a_header(tmp_path, monkeypatch, chunk):
         corpus = Corpus(tmp_path / "corpus")
         assert spell(np.concatenate([corpus.train, corpus.validation]), "ACGT") == "ACGT" * 10 + "GATTACA" * 12
         assert len(corpus.validation) > 0
+
+
+def test_trained_pieces_hold_every_stretch_of_the_training_part_and_none_held_out(tmp_path):
+    rng = np.random.default_rng(0)
+    records = ["".join(rng.choice(list("ACGT"), n)) for n in (1000, 35, 600)]
+    lines = [record[i : i + 60] for record in records for i in range(0, len(record), 60)]
+    path = tmp_path / "a.fa"
+    text = "".join(f">r{i}\n" + "".join(f"{record[j : j + 60]}\n" for j in range(0, len(record), 60))
+                   for i, record in enumerate(records))  # fmt: skip
+    path.write_text(text)
+    pieces = list(trained_pieces([path], 0.2, 50))
+    trained = ["".join(block.split("\n")[1:]) for block in text[: int(len(text) * 0.8)].split(">")[1:]]
+    for record in trained:
+        for start in range(max(len(record) - 50, 0) + 1):
+            assert any(record[start : start + 50] in piece for piece in pieces)
+    assert max(map(len, pieces)) <= 100
+    assert not any(lines[-1] in piece for piece in pieces)

@@ -106,10 +106,12 @@ def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study
     text = render(study)
     first = text[: text.index('<section id="data">')]
     assert "smaller than DNA-LLM&#39;s" in first
-    assert "No: the best language model (gpt-vocab4) does worse than the CNN" in first
+    assert "No: the language model gpt-vocab4 loses to the CNN" in first
+    assert "(language models: gpt-vocab4, of 2; networks from scratch: cnn)" in first
+    assert "language model, stands for language models" in first
     assert "Pretraining helped" in first
     assert 'id="performance-tf_binding"' in first
-    assert "groups only, too few" in first  # the made-up test part has four groups
+    assert "groups only, too few" in first  # the made-up test part has eight groups
 
 
 def test_report_tells_data_costs_language_loo_and_provenance(study):
@@ -117,7 +119,6 @@ def test_report_tells_data_costs_language_loo_and_provenance(study):
     for key in ("data", "language", "costs", "loo", "tables", "provenance"):
         assert f'<section id="{key}">' in text
         assert f'<a href="#{key}">{SECTIONS[key]}</a>' in text
-    assert "no group and no identical sequence of a test part is in its training part" in text
     assert "markov bits per base" in text
     assert "average precision of −LOO" in text
     assert "steps: 300" in text  # the config
@@ -128,7 +129,18 @@ def test_report_tells_data_costs_language_loo_and_provenance(study):
 def test_leaks_are_said(study):
     leaky = study["tables"]["data"].copy()
     leaky.loc[leaky["measure"] == "shared_groups", "value"] = 3
-    assert "tf_binding leaks: 3 groups" in render(study, tables={**study["tables"], "data": leaky})
+    columns = ["dataset", "against", "kind", "affected", "tested", "metric", "model", "value", "without"]
+    leakage = pd.DataFrame([
+        ["tf_binding", "training", "identical", 2, 16, "pearson", None, None, None],
+        ["tf_binding", "training", "similar", 1, 16, "pearson", None, None, None],
+        ["tf_binding", "training", "any", 3, 16, "pearson", "cnn", 0.98, 0.97],
+        ["tf_binding", "gpt-full", "any", 0, 16, "pearson", None, None, None],
+    ], columns=columns)  # fmt: skip
+    text = render(study, tables={**study["tables"], "data": leaky, "leakage": leakage})
+    assert "tf_binding leaks: 3 groups" in text
+    assert "tf_binding leaks: 3 of 16 test examples are in or like the training part (2 identical, 1 similar)." in text
+    assert "R of cnn 0.980, without them 0.970." in text
+    assert "similar to one of what gpt-full was pretrained on" in text
 
 
 def test_soft_masked_bases_that_a_tokenizer_deleted_are_said(study):

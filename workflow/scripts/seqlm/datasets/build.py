@@ -1,6 +1,7 @@
 """From an entry under `datasets:` of a study to examples and their summary."""
 
 from seqlm.common.errors import InputError
+from seqlm.datasets.duplicates import drop_duplicates
 from seqlm.datasets.examples import (
     check_examples,
     clean_examples,
@@ -58,6 +59,9 @@ def build_dataset(name, config, sources, seed=0):
         cleaning = {**cleaning, **unlabelled, **changed, **left_out}
         examples = subsample(examples, settings.get("subsample"), seed)
     examples = examples.reset_index(drop=True)
+    if config.get("duplicates") == "drop":
+        examples, dropped = drop_duplicates(examples, config["target"])
+        examples, cleaning = examples.reset_index(drop=True), {**cleaning, **dropped}
     if "weight" not in examples:
         examples = examples.assign(weight=1.0)
     check_examples(examples, config["target"], where)

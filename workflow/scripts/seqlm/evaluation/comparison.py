@@ -1,16 +1,20 @@
-"""Is one model better than another? A paired bootstrap over groups of test examples.
+"""Is one model better than another? A paired bootstrap over groups of test examples, and the spread of trainings.
 
 Every metric here is a function of sums over examples, so that each model, fold and seed is reduced once to sums per
 group, and two thousand resamplings of the groups are one matrix product. All models see the same resampled groups
-(paired), and a group counts the same in every fold that tests it.
+(paired), and a group counts the same in every fold that tests it. Where a model was trained with several seeds, how
+they differ widens the intervals, each model's by themselves: two trainings have nothing in common but the data.
 """
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from seqlm.common.errors import InputError
 from seqlm.datasets.groups import group_numbers
+from seqlm.evaluation.contest import ALPHA, adjusted, questions, representatives
 from seqlm.evaluation.metrics import LOWER_IS_BETTER, class_codes
+from seqlm.evaluation.sums import FINISH, group_sums
 
 COMPARED = {
     "track": ("pearson", "mse"),
@@ -18,10 +22,12 @@ COMPARED = {
     "class": ("accuracy", "f1_macro", "mcc", "log_loss"),
 }
 
-INTERVAL_COLUMNS = ["metric", "model", "value", "low", "high", "pooled", "pooled_low", "pooled_high", "folds", "seeds",
-                    "examples", "groups"]  # fmt: skip
-PAIR_COLUMNS = ["metric", "model_a", "model_b", "a", "b", "difference", "low", "high", "p_value", "p_holm", "better",
-                "verdict"]  # fmt: skip
+PRIOR = 3  # degrees of freedom that the other models' variance over trainings is worth, at most
+
+INTERVAL_COLUMNS = ["metric", "model", "family", "validation", "representative", "value", "low", "high", "pooled",
+                    "pooled_low", "pooled_high", "folds", "seeds", "examples", "groups"]  # fmt: skip
+PAIR_COLUMNS = ["metric", "model_a", "model_b", "question", "a", "b", "difference", "low", "high", "p_value", "among",
+                "p_holm", "detectable", "better", "verdict"]  # fmt: skip
 
 
 def compare(
@@ -35,6 +41,7 @@ def compare(
     seed=0,
     part="test",
     where="comparison",
+    kinds=None,
 ):
     """Compare models that were tested on the same examples.
 
@@ -53,15 +60,23 @@ def compare(
         Default: `COMPARED[target]`; the first is the one that verdicts speak of.
     replicates, seed : int
         Bootstrap resamplings and their random seed.
+    kinds : dict, optional
+        What each model is, as `seqlm.study.model_kinds` returns it. Then each family's best in validation represents
+        it (predictions hold the validation part too), and pairs are marked with the question that they answer.
 
     Returns
     -------
     intervals : DataFrame
-        metric, model, value (mean over folds and seeds), low, high (95%), pooled, pooled_low, pooled_high (the metric
-        over the predictions of all folds together), folds, seeds, examples, groups.
+        metric, model, family, validation (the metric on the validation part, mean over folds and seeds),
+        representative (whether the model stands for its family), value (mean over folds and seeds), low, high (95%),
+        pooled, pooled_low, pooled_high (the metric over the predictions of all folds together), folds, seeds,
+        examples, groups.
     comparisons : DataFrame
-        metric, model_a, model_b, a, b, difference (a - b), low, high, p_value (two-sided, not adjusted), p_holm
-        (adjusted for all pairs of the metric), better (the better model's name, or "neither"), verdict (a sentence).
+        metric, model_a, model_b, question (see `seqlm.evaluation.contest.questions`), a, b, difference (a - b), low,
+        high (95%, not adjusted), p_value (two-sided, not adjusted), among (how many comparisons p is adjusted for),
+        p_holm (adjusted), detectable (the smallest difference whose interval, widened for that many comparisons,
+        excludes zero), better (the better model's name where p_holm is below 0.05, else "neither"), verdict (a
+        sentence).
 
     Raises
     ------
@@ -74,37 +89,63 @@ def compare(
         raise InputError(
             where, f"metric {unknown[0]!r} cannot be bootstrapped from sums", f"use some of {', '.join(FINISH)}"
         )
-    examples = _with_groups(examples.drop_duplicates("id").set_index("id"), folds, part, target)
-    n_groups = int(examples["group"].max()) + 1 if len(examples) else 0
+    examples = examples.drop_duplicates("id").set_index("id")
+    tested = _with_groups(examples, folds, part, target)
+    n_groups = int(tested["group"].max()) + 1 if len(tested) else 0
     if n_groups == 0:
         raise InputError(where, f"no labelled example in the {part} part of any fold", "label some test examples")
-    expected = {fold: frame["id"] for fold, frame in folds[folds["part"] == part].groupby("fold")}
-    cells = {}
+    validated = _with_groups(examples, folds, "validation", target)
+    expected = {(own, fold): frame["id"] for (own, fold), frame in folds.groupby(["part", "fold"])}
+    cells, chosen_on = {}, {}
     for model, fold, replicate, frame in predictions:
         place = f"{where}: {model} fold {fold} seed {replicate}"
         if (model, fold, replicate) in cells:
             raise InputError(place, "given twice", "give each model, fold and seed once")
-        y, p, groups = _aligned(frame, expected.get(fold), examples, part, target, classes, place)
-        cells[model, fold, replicate] = [
-            _group_sums(name, target, y, p, groups, n_groups, examples.attrs) for name in metrics
-        ]
+        y, p, groups = _aligned(frame, expected.get((part, fold)), tested, part, target, classes, place)
+        shift = tested.attrs["shift"]
+        cells[model, fold, replicate] = [group_sums(m, target, y, p, groups, n_groups, shift) for m in metrics]
+        if kinds and expected.get(("validation", fold), pd.Series(dtype=str)).isin(validated.index).any():
+            own = _aligned(frame, expected["validation", fold], validated, "validation", target, classes, place)
+            chosen_on.setdefault(model, []).append(_values(metrics, target, *own[:2], validated.attrs["shift"]))
     _check_same_folds(cells, where)
-    weights = (
-        np.random.default_rng(seed)
-        .multinomial(n_groups, np.full(n_groups, 1 / n_groups), replicates)
-        .astype(np.float64)
+    models = _models(cells)
+    validation = pd.DataFrame(
+        {model: _nanmean(np.array(chosen_on.get(model, [[np.nan] * len(metrics)]))) for model in models}, list(metrics)
     )
+    kinds = {model: (kinds or {}).get(model, {}) for model in models}
+    chosen = representatives(validation.loc[metrics[0]], kinds, metrics[0])
+    # Under cross-validation the examples that a member is chosen on are tested too, in another fold.
+    seen = bool(chosen_on) and bool(tested.index.isin(validated.index).any())
+    weights = _draw_groups(n_groups, replicates, seed)
     intervals, comparisons = [], []
     for k, metric in enumerate(metrics):
         scores = {
             model: _scores(metric, {c[1:]: s[k] for c, s in cells.items() if c[0] == model}, weights)
-            for model in _models(cells)
+            for model in models
         }
-        intervals += [
-            _interval(metric, model, cells, score, len(examples), n_groups) for model, score in scores.items()
-        ]
-        comparisons += _pairs(metric, scores)
+        _moderate(scores)
+        for model, score in scores.items():
+            about = {"family": kinds[model].get("family"), "validation": validation.loc[metric, model],
+                     "representative": model in chosen.values()}  # fmt: skip
+            intervals.append(_interval(metric, model, cells, score, len(tested), n_groups, seed) | about)
+        comparisons += _pairs(metric, scores, questions(models, kinds, chosen), kinds, seen, n_groups, seed)
     return pd.DataFrame(intervals, columns=INTERVAL_COLUMNS), pd.DataFrame(comparisons, columns=PAIR_COLUMNS)
+
+
+def _values(metrics, target, y, p, shift):
+    """Each metric of one prediction, as an array."""
+    one = np.zeros(len(y), int)
+    return np.array([float(FINISH[m](group_sums(m, target, y, p, one, 1, shift).sum(0))) for m in metrics])
+
+
+def _draw_groups(n, replicates, seed):
+    """How often each group is drawn: (replicates, n).
+
+    One fewer than there are is drawn, so that the variance comes out right also for few (Rao & Wu 1988,
+    doi:10.1080/01621459.1988.10478591).
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), replicates).astype(np.float64)
 
 
 def _models(cells):
@@ -186,99 +227,6 @@ def _check_same_folds(cells, where):
             )
 
 
-def _group_sums(metric, target, y, p, groups, n_groups, attrs):
-    """Sums of what `FINISH[metric]` needs, per group: shape (groups, quantities)."""
-    if target == "class":
-        terms = _class_terms(metric, y, p)
-    else:
-        if metric == "spearman":
-            from scipy.stats import rankdata
-
-            middle = (len(y) + 1) / 2
-            y, p, shift = rankdata(y), rankdata(p), middle
-        else:
-            shift = attrs["shift"]
-        if target == "track":
-            lengths = np.array([len(row) for row in y])
-            groups = np.repeat(groups, lengths)
-            y, p = np.concatenate(y), np.concatenate(p)
-        terms = _number_terms(metric, np.asarray(y, float) - shift, np.asarray(p, float) - shift)
-    return np.stack([np.bincount(groups, term, n_groups) for term in terms], axis=1)
-
-
-def _number_terms(metric, y, p):
-    one = np.ones(len(y))
-    if metric in ("pearson", "spearman"):
-        return one, y, p, y * y, p * p, y * p
-    return one, (y - p) ** 2, y, y * y
-
-
-def _class_terms(metric, y, p):
-    n_classes = p.shape[1]
-    if metric == "log_loss":
-        picked = np.clip(p[np.arange(len(y)), y] / p.sum(1), np.finfo(np.float32).tiny, 1)
-        return np.ones(len(y)), -np.log(picked)
-    cell = y * n_classes + p.argmax(1)
-    return [(cell == k).astype(float) for k in range(n_classes * n_classes)]
-
-
-def _finish_correlation(s):
-    n, y, p, yy, pp, yp = np.moveaxis(s, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.sqrt((n * yy - y * y) * (n * pp - p * p))
-        return np.where(scale > 0, (n * yp - y * p) / scale, np.nan)
-
-
-def _finish_mean(s):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return s[..., 1] / s[..., 0]
-
-
-def _finish_r2(s):
-    n, squares, y, yy = np.moveaxis(s, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 - squares / (yy - y * y / n)
-
-
-def _confusion(s):
-    k = int(round(s.shape[-1] ** 0.5))
-    return s.reshape(*s.shape[:-1], k, k)
-
-
-def _finish_accuracy(s):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.trace(_confusion(s), axis1=-2, axis2=-1) / s.sum(-1)
-
-
-def _finish_f1(s):
-    c = _confusion(s)
-    hit, seen = np.diagonal(c, axis1=-2, axis2=-1), c.sum(-1) + c.sum(-2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (2 * hit / np.where(seen > 0, seen, 1)).sum(-1) / (seen > 0).sum(-1)
-
-
-def _finish_mcc(s):
-    c = _confusion(s)
-    true, called, n = c.sum(-1), c.sum(-2), c.sum((-1, -2))
-    hit = np.trace(c, axis1=-2, axis2=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.sqrt((n * n - (called * called).sum(-1)) * (n * n - (true * true).sum(-1)))
-        return np.where(scale > 0, (hit * n - (true * called).sum(-1)) / scale, np.where(n > 0, 0.0, np.nan))
-
-
-# metric -> function of sums (..., quantities) -> (...)
-FINISH = {
-    "pearson": _finish_correlation,
-    "spearman": _finish_correlation,
-    "mse": _finish_mean,
-    "r2": _finish_r2,
-    "accuracy": _finish_accuracy,
-    "f1_macro": _finish_f1,
-    "mcc": _finish_mcc,
-    "log_loss": _finish_mean,
-}
-
-
 def _nanmean(values, axis=0):
     """Mean that leaves out nan, silent where everything is nan."""
     known = np.isfinite(values)
@@ -288,78 +236,141 @@ def _nanmean(values, axis=0):
 
 
 def _scores(metric, sums, weights):
-    """One model's value and replicates, by mean over folds and pooled; `sums`: (fold, seed) -> (groups, quantities)."""
+    """One model's values and their spread, by mean over folds and pooled; `sums`: (fold, seed) -> (groups, quantities).
+
+    Each of "mean" and "pooled" is a value, its replicates over groups, and the variance of the value over trainings
+    with its degrees of freedom.
+    """
     finish = FINISH[metric]
     sample = {cell: weights @ s for cell, s in sums.items()}
-    value = float(_nanmean(np.array([finish(s.sum(0)) for s in sums.values()])))
+    values = pd.Series({cell: float(finish(s.sum(0))) for cell, s in sums.items()})
     replicates = _nanmean(np.stack([finish(s) for s in sample.values()]))
-    pooled, pooled_replicates = value, replicates
+    mean = float(_nanmean(values.to_numpy())), replicates, *_training_variance(values)
+    pooled = mean
     if len({fold for fold, _ in sums}) > 1:
         if metric == "spearman":  # ranks are taken within a fold's test set
-            pooled, pooled_replicates = np.nan, np.full(len(weights), np.nan)
+            pooled = np.nan, np.full(len(weights), np.nan), 0.0, 0
         else:
             seeds = sorted({seed for _, seed in sums})
             pool = [sum(s.sum(0) for (_, own), s in sums.items() if own == seed) for seed in seeds]
             pool_sample = [sum(s for (_, own), s in sample.items() if own == seed) for seed in seeds]
-            pooled = float(_nanmean(np.array([finish(s) for s in pool])))
-            pooled_replicates = _nanmean(np.stack([finish(s) for s in pool_sample]))
-    return {"value": value, "replicates": replicates, "pooled": pooled, "pooled_replicates": pooled_replicates}
+            values = pd.Series({(0, seed): float(finish(s)) for seed, s in zip(seeds, pool, strict=True)})
+            replicates = _nanmean(np.stack([finish(s) for s in pool_sample]))
+            pooled = float(_nanmean(values.to_numpy())), replicates, *_training_variance(values)
+    return {"mean": mean, "pooled": pooled}
 
 
-def _limits(replicates):
+def _training_variance(values):
+    """How much the mean of (fold, seed) -> value varies by trainings: variance and its degrees of freedom."""
+    folds = values.groupby(level=0)
+    trainings = folds.count()
+    own = folds.var()[trainings > 1] / trainings[trainings > 1]
+    return float(own.sum()) / max(len(trainings), 1) ** 2, int((trainings - 1).clip(lower=0).sum())
+
+
+def _moderate(scores):
+    """Make each model's variance over trainings less a matter of chance, in place.
+
+    Two trainings say little of how a model's trainings vary, other models' trainings say a little more: the variance is
+    averaged with the others' mean, which counts as at most `PRIOR` degrees of freedom (Smyth 2004,
+    doi:10.2202/1544-6115.1027). A model that comes out the same from each training keeps its variance of zero.
+    """
+    for which in ("mean", "pooled"):
+        found = {model: score[which][2:] for model, score in scores.items() if score[which][2] > 0}
+        for model, (variance, freedom) in found.items():
+            others = [own for name, own in found.items() if name != model]
+            prior = min(PRIOR, sum(n for _, n in others))
+            if prior:
+                variance = (freedom * variance + prior * np.mean([v for v, _ in others])) / (freedom + prior)
+            scores[model][which] = (*scores[model][which][:2], variance, freedom + prior)
+
+
+def _spread(replicates, variance, freedom, seed):
+    """Replicates over groups, spread further by how trainings vary.
+
+    Two or three trainings are too few to resample: their means take a handful of values, all too close together. So
+    the noise of trainings is drawn from a t distribution of the variance that was found among them.
+    """
+    if not variance > 0:
+        return replicates
+    return replicates + np.sqrt(variance) * np.random.default_rng([seed, 1]).standard_t(freedom, len(replicates))
+
+
+def _limits(replicates, n_groups, level=ALPHA):
+    """Interval of the replicates, its percentiles moved outwards as a t quantile is for few groups (Hesterberg 2015,
+    doi:10.1080/00031305.2015.1089789)."""
     known = replicates[np.isfinite(replicates)]
-    return tuple(np.percentile(known, [2.5, 97.5])) if len(known) else (np.nan, np.nan)
+    tail = 100 * ndtr(stdtrit(max(n_groups - 1, 1), level / 2))
+    return tuple(np.percentile(known, [tail, 100 - tail])) if len(known) else (np.nan, np.nan)
 
 
-def _interval(metric, model, cells, score, n_examples, n_groups):
-    low, high = _limits(score["replicates"])
-    pooled_low, pooled_high = _limits(score["pooled_replicates"])
+def _p_value(replicates, n_groups):
+    """Two-sided p value of a difference of zero, by the same quantiles as `_limits`; nan without replicates."""
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return np.nan
+    tail = min((known <= 0).sum(), (known >= 0).sum())
+    tail = min(0.5, (tail + 1) / (len(known) + 1))
+    return float(2 * stdtr(max(n_groups - 1, 1), ndtri(tail)))
+
+
+def _interval(metric, model, cells, score, n_examples, n_groups, seed):
+    (value, *mean), (pooled, *together) = score["mean"], score["pooled"]
+    low, high = _limits(_spread(*mean, seed), n_groups)
+    pooled_low, pooled_high = _limits(_spread(*together, seed), n_groups)
     own = [cell for cell in cells if cell[0] == model]
     return {
-        "metric": metric, "model": model, "value": score["value"], "low": low, "high": high,
-        "pooled": score["pooled"], "pooled_low": pooled_low, "pooled_high": pooled_high,
+        "metric": metric, "model": model, "value": value, "low": low, "high": high,
+        "pooled": pooled, "pooled_low": pooled_low, "pooled_high": pooled_high,
         "folds": len({fold for _, fold, _ in own}), "seeds": len({seed for _, _, seed in own}),
         "examples": n_examples, "groups": n_groups,
     }  # fmt: skip
 
 
-def _pairs(metric, scores):
-    rows = []
-    models = list(scores)
-    for i, a in enumerate(models):
-        for b in models[i + 1 :]:
-            difference = scores[a]["value"] - scores[b]["value"]
-            sample = scores[a]["replicates"] - scores[b]["replicates"]
-            low, high = _limits(sample)
-            known = sample[np.isfinite(sample)]
-            tail = min((known <= 0).sum(), (known >= 0).sum()) if len(known) else np.nan
-            rows.append({
-                "metric": metric, "model_a": a, "model_b": b, "a": scores[a]["value"], "b": scores[b]["value"],
-                "difference": difference, "low": low, "high": high,
-                "p_value": min(1.0, 2 * (tail + 1) / (len(known) + 1)),
-            })  # fmt: skip
-    for row, adjusted in zip(rows, _holm([row["p_value"] for row in rows]), strict=True):
-        row["p_holm"] = adjusted
-        sure = row["low"] > 0 or row["high"] < 0
+def _pairs(metric, scores, asked, kinds, seen, n_groups, seed):
+    """A row for each pair of models; `asked` and `seen` as in `seqlm.evaluation.contest`."""
+    rows, samples = [], []
+    for (a, b), question in asked.items():
+        (value_a, own, *spread_a), (value_b, other, *spread_b) = scores[a]["mean"], scores[b]["mean"]
+        sample = _spread(own - other, *_of_both(*spread_a, *spread_b), seed)
+        low, high = _limits(sample, n_groups)
+        samples.append(sample)
+        rows.append({
+            "metric": metric, "model_a": a, "model_b": b, "question": question, "a": value_a, "b": value_b,
+            "difference": value_a - value_b, "low": low, "high": high,
+            "p_value": _p_value(sample, n_groups),
+        })  # fmt: skip
+    by_family = {model: own.get("family") for model, own in kinds.items()}
+    for row, sample, (p, among) in zip(rows, samples, adjusted(rows, by_family, seen), strict=True):
+        row["p_holm"], row["among"] = p, among
+        # Half the width of the interval that is adjusted for so many comparisons: what a difference must exceed.
+        low, high = _limits(sample, n_groups, ALPHA / among)
+        row["detectable"] = (high - low) / 2
         a_wins = (row["difference"] > 0) != (metric in LOWER_IS_BETTER)
-        row["better"] = (row["model_a"] if a_wins else row["model_b"]) if sure else "neither"
+        row["better"] = (row["model_a"] if a_wins else row["model_b"]) if p < ALPHA else "neither"
         row["verdict"] = pair_sentence(row)
     return rows
 
 
-def _holm(p_values):
-    """Holm's step-down adjustment."""
-    p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)))
-    return adjusted
+def _of_both(variance_a, freedom_a, variance_b, freedom_b):
+    """Variance of a difference and its degrees of freedom.
+
+    Those of Welch 1947, but no more than one of the variances has, as `_moderate` makes the two share what they know.
+    """
+    parts = [(v, n) for v, n in ((variance_a, freedom_a), (variance_b, freedom_b)) if v > 0]
+    if not parts:
+        return 0.0, 0
+    both = variance_a + variance_b
+    return both, min(both**2 / sum(v**2 / n for v, n in parts), max(n for _, n in parts))
 
 
 def pair_sentence(row):
     """One comparison in words."""
-    interval = f"difference {row['difference']:+.3f}, 95% interval {row['low']:+.3f} to {row['high']:+.3f}"
+    size = (
+        f"difference {row['difference']:+.3f}, 95% interval {row['low']:+.3f} to {row['high']:+.3f}, "
+        f"p {row['p_holm']:.2g} adjusted for {row['among']} comparison{'s' if row['among'] > 1 else ''}"
+    )
+    a, b = row["model_a"], row["model_b"]
     if row["better"] == "neither":
-        return f"{row['model_a']} and {row['model_b']} are not told apart in {row['metric']} ({interval})"
-    worse = row["model_b"] if row["better"] == row["model_a"] else row["model_a"]
-    return f"{row['better']} beats {worse} in {row['metric']} ({interval})"
+        return f"no difference shown between {a} and {b} in {row['metric']} ({size})"
+    return f"{row['better']} beats {b if row['better'] == a else a} in {row['metric']} ({size})"

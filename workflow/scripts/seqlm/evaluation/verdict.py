@@ -1,7 +1,10 @@
 """The study's question answered in sentences: does the language model beat the CNN, and did pretraining help?"""
 
+import math
+
+from seqlm.evaluation.contest import ALPHA
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
-from seqlm.evaluation.words import CONTROL, LANGUAGE, NAMES, duration, number
+from seqlm.evaluation.words import CONTROL, LANGUAGE_FAMILY, NAMES, RIVALS, duration, number
 
 
 def verdict(intervals, comparisons, totals, kinds):
@@ -24,89 +27,128 @@ def verdict(intervals, comparisons, totals, kinds):
         return []
     metric = intervals["metric"].iloc[0]
     table = intervals[intervals["metric"] == metric].set_index("model")
-    table = table.sort_values("value", ascending=metric in LOWER_IS_BETTER)
     pairs = comparisons[comparisons["metric"] == metric]
-    of_kind = {}
-    for model in table.index:  # best first, so the first of a kind is its best
-        of_kind.setdefault(kinds.get(model, {}).get("kind", "model"), []).append(model)
-    language = of_kind.get(LANGUAGE, [None])[0]
-    rivals = [model for model in table.index if kinds.get(model, {}).get("kind") not in (LANGUAGE, CONTROL)]
-    sentences = []
-    if language and rivals:
-        rival = of_kind.get("CNN", rivals)[0]
-        answer, words = _duel(language, rival, metric, pairs, kinds)
-        sentences.append(f"{answer}: the best language model ({language}) {words}.")
-        baseline = of_kind.get("k-mer baseline", [rival])[0]
-        if baseline != rival:
-            sentences.append(f"It {_duel(language, baseline, metric, pairs, kinds)[1]}.")
-        cost = _cost(language, rival, totals)
-        if cost:
-            sentences.append(cost)
-    if language and of_kind.get(CONTROL):
-        control = of_kind[CONTROL][0]
-        twin = kinds[control].get("twin")
-        sentences.append(_pretraining(twin if twin in table.index else language, control, metric, pairs))
-    elif language:
-        sentences.append(
-            "Whether pretraining itself helped is not known: the study has no untrained backbone as control."
-        )
-    best = table.iloc[0]
+    standing = table[table["representative"].astype(bool)]
+    chosen = {family: standing.index[standing["family"] == family][0] for family in RIVALS
+              if (standing["family"] == family).any()}  # fmt: skip
+    sentences = _contests(list(chosen.values()), metric, pairs, kinds)
+    language = chosen.get(LANGUAGE_FAMILY)
+    if language and len(chosen) > 1:
+        sentences += _cost(language, list(chosen.values())[1], totals)
+    if language:
+        sentences.append(_pretraining(language, table, metric, pairs, kinds))
+    best = table.sort_values("value", ascending=metric in LOWER_IS_BETTER).iloc[0]
     interval = f"95% interval {number(best['low'])} to {number(best['high'])}"
-    score = f"{NAMES.get(metric, metric)} {number(best['value'])} ({interval})"
     sentences.append(
-        f"Best overall: {table.index[0]} with {score}, on {best['examples']:,} held-out examples "
-        f"in {best['groups']:,} groups."
+        f"Best test value: {best.name} with {NAMES.get(metric, metric)} {number(best['value'])} ({interval}), on "
+        f"{best['examples']:,} held-out examples in {best['groups']:,} groups."
     )
-    return sentences
+    return sentences + _method(chosen, table, pairs)
+
+
+def _contests(chosen, metric, pairs, kinds):
+    """The families' representatives against each other, the first of them against each of the others."""
+    if len(chosen) < 2:
+        return []
+    first, rival, *others = chosen
+    clear, words = _duel(first, rival, metric, pairs, kinds)
+    if kinds[first]["family"] == LANGUAGE_FAMILY:
+        answer = {1: "Yes", 0: "No difference shown", -1: "No"}[clear]
+        sentences = [f"{answer}: the language model {first} {words}."]
+    else:
+        sentences = [f"The {_named(first, kinds).removeprefix('the ')} {words}."]
+    return sentences + [f"It {_duel(first, other, metric, pairs, kinds)[1]}." for other in others]
+
+
+def _named(model, kinds):
+    kind = kinds[model]["kind"]
+    return f"the {kind}" if kind.lower() == model.lower() else f"the {kind} {model}"
 
 
 def _pair(pairs, a, b):
-    """Difference a - b of one pair whichever way round it was written: (value a, value b, difference, low, high)."""
+    """The row of a pair, turned so that its difference is a - b."""
     row = pairs[(pairs["model_a"] == a) & (pairs["model_b"] == b)]
     if len(row):
-        row = row.iloc[0]
-        return row["a"], row["b"], row["difference"], row["low"], row["high"]
-    row = pairs[(pairs["model_a"] == b) & (pairs["model_b"] == a)].iloc[0]
-    return row["b"], row["a"], -row["difference"], -row["high"], -row["low"]
+        return row.iloc[0]
+    row = pairs[(pairs["model_a"] == b) & (pairs["model_b"] == a)].iloc[0].copy()
+    row["a"], row["b"], row["difference"] = row["b"], row["a"], -row["difference"]
+    row["low"], row["high"] = -row["high"], -row["low"]
+    return row
 
 
 def _advantage(pairs, metric, a, b):
-    """What a has over b: 1 or -1 where one is clearly better, else 0; and words with both values and the interval."""
-    own, other, difference, low, high = _pair(pairs, a, b)
+    """What a has over b: 1 or -1 where the adjusted p value is clear, else 0; and words with values and interval."""
+    row = _pair(pairs, a, b)
+    difference, low, high = row["difference"], row["low"], row["high"]
     if metric in LOWER_IS_BETTER:
         difference, low, high = -difference, -high, -low
-    clear = 1 if low > 0 else -1 if high < 0 else 0
+    clear = 0 if not row["p_holm"] < ALPHA else 1 if difference > 0 else -1
     # Where the sign is certain the words "better" and "worse" carry it, and the interval is of the size.
-    limits = sorted([abs(low), abs(high)]) if clear else [low, high]
-    span = f"95% interval {number(limits[0])} to {number(limits[1])}"
+    limits = sorted([abs(low), abs(high)]) if clear and low * high > 0 else [low, high]
+    span = f"95% interval {number(limits[0])} to {number(limits[1])}, adjusted p {_p(row['p_holm'])}"
     size = f"{'better' if difference >= 0 else 'worse'} by {number(abs(difference))}"
-    return clear, f"{NAMES.get(metric, metric)} {number(own)} against {number(other)}, {size} ({span})"
+    words = f"{NAMES.get(metric, metric)} {number(row['a'])} against {number(row['b'])}, {size} ({span})"
+    if not clear and math.isfinite(row["detectable"]):
+        words += f"; a difference above {number(row['detectable'])} would have shown"
+    return clear, words
 
 
-def _duel(language, rival, metric, pairs, kinds):
-    """The answer to whether a language model beats a rival, and words for it."""
-    clear, words = _advantage(pairs, metric, language, rival)
-    answer = {1: "Yes", 0: "No difference shown", -1: "No"}[clear]
-    verb = {1: "beats", 0: "is not told apart from", -1: "does worse than"}[clear]
-    kind = kinds[rival]["kind"]
-    rival = f"the {kind}" if kind.lower() == rival.lower() else f"the {kind} {rival}"
-    return answer, f"{verb} {rival}: {words}"
+def _p(value):
+    return f"{value:.3f}" if value >= 0.0005 else "below 0.001"
+
+
+def _duel(own, rival, metric, pairs, kinds):
+    """Whether a model beats another (1), loses to it (-1) or neither (0), and words for it."""
+    clear, words = _advantage(pairs, metric, own, rival)
+    verb = {1: "beats", 0: "is not told apart from", -1: "loses to"}[clear]
+    return clear, f"{verb} {_named(rival, kinds)}: {words}"
 
 
 def _cost(language, rival, totals):
     totals = totals.set_index("model")["total"] if len(totals) else {}
     if language not in totals or rival not in totals or not totals[rival] > 0:
-        return None
+        return []
     own, other = totals[language], totals[rival]
     ratio = own / other
     words = f"{ratio:.1f} times the training time" if ratio >= 1 else f"{1 / ratio:.1f} times less training time"
-    return (
+    return [
         f"Cost: {language} took {duration(own)} to train, its pretraining included, against {duration(other)} "
         f"for {rival}: {words}."
-    )
+    ]
 
 
-def _pretraining(language, control, metric, pairs):
-    clear, words = _advantage(pairs, metric, language, control)
+def _pretraining(language, table, metric, pairs, kinds):
+    """Whether pretraining helped: the representative against its control, else another language model with one."""
+    controls = {
+        control: kinds[control]["twin"] if kinds[control].get("twin") in table.index else language
+        for control in table.index
+        if kinds.get(control, {}).get("kind") == CONTROL
+    }
+    if not controls:
+        return "Whether pretraining itself helped is not known: the study has no untrained backbone as control."
+    control, trained = min(controls.items(), key=lambda pair: pair[1] != language)
+    clear, words = _advantage(pairs, metric, trained, control)
     answer = {1: "helped", 0: "made no difference that shows", -1: "did harm"}[clear]
-    return f"Pretraining {answer}: {language} against {control}, whose backbone was never trained: {words}."
+    return f"Pretraining {answer}: {trained} against {control}, whose backbone was never trained: {words}."
+
+
+def _method(chosen, table, pairs):
+    """How the models above were chosen, and what the intervals do not cover."""
+    sentences = []
+    sizes = {family: int((table["family"] == family).sum()) for family in chosen}
+    if max(sizes.values(), default=1) > 1 and len(chosen) > 1:
+        members = "; ".join(
+            f"{family}: {model}" + (f", of {sizes[family]}" if sizes[family] > 1 else "")
+            for family, model in chosen.items()
+        )
+        how = (
+            "did best in validation"
+            if table.loc[list(chosen.values()), "validation"].notna().all()
+            else "is named first, as nothing was validated"
+        )
+        among = int(pairs.loc[pairs["question"] == "families", "among"].max())
+        comparisons = f"{among} comparison{'s' if among > 1 else ''}"
+        sentences.append(f"Each family sends the model that {how} ({members}); p is adjusted for {comparisons}.")
+    if (table["seeds"] == 1).all():
+        sentences.append("Each model was trained once a fold: the intervals do not cover how trainings vary.")
+    return sentences

@@ -9,6 +9,10 @@ NAMES = {
 }  # fmt: skip
 
 LANGUAGE, CONTROL = "language model", "untrained control"
+# Families of models; the rivals are those that a study sets against each other.
+LANGUAGE_FAMILY, NETWORK_FAMILY, LINEAR_FAMILY = "language models", "networks from scratch", "linear models"
+RIVALS = (LANGUAGE_FAMILY, NETWORK_FAMILY, LINEAR_FAMILY)
+CONTROL_FAMILY, ENSEMBLE_FAMILY = "untrained controls", "ensembles"
 
 
 def number(value, digits=3):

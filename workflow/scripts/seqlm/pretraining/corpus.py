@@ -119,6 +119,35 @@ def _tell_deleted(path, counts):
         )
 
 
+def trained_pieces(paths, validation, length):
+    """The text that `tokenize_corpus` trains on, in overlapping pieces of bases.
+
+    Parameters
+    ----------
+    paths : list of path
+        FASTA.
+    validation : float
+    length : int
+        Every stretch of so many bases lies whole in one piece (of twice that length).
+
+    Yields
+    ------
+    str
+    """
+    for path in paths:
+        size = uncompressed_size(path)
+        train = (text for part, text in _split(path, size, size - round(size * validation)) if part == "train")
+        rest = ""
+        for is_header, data, _ in segments(train):
+            rest = "" if is_header else rest + data.translate(None, WHITESPACE).decode("latin-1")
+            starts = range(0, len(rest) - 2 * length + 1, length)
+            for start in starts:
+                yield rest[start : start + 2 * length]
+            rest = rest[len(starts) * length :]
+            if not is_header:
+                yield rest
+
+
 class _Part:
     """A file of token ids, counted and digested as it is written."""
 

@@ -88,7 +88,7 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
         "verdicts": [_with_baselines(_verdict(name, tables, totals, kinds), config) for name in _datasets(tables)],
         "figures": _by_section(figures, families or {}),
         "data": data_table(tables["data"]),
-        "leaks": _leaks(tables["data"]),
+        "leaks": _leaks(tables["data"], tables.get("leakage")),
         "summaries": [_summary_words(summary) for summary in summaries],
         "sources": config.get("sources") or {},
         "language": language_table(tables["language"]),
@@ -140,6 +140,7 @@ def _verdict(dataset, tables, totals, kinds):
         {
             "model": row.model,
             "kind": kinds.get(row.model, {}).get("kind", ""),
+            "stands": f"stands for {row.family}" if row.representative else "",
             "value": number(row.value),
             "interval": f"{number(row.low)} to {number(row.high)}",
             "time": duration(seconds[row.model]) if row.model in seconds and seconds[row.model] > 0 else "",
@@ -199,20 +200,39 @@ def data_uri(path):
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _leaks(data):
-    """One sentence per dataset on what test and training share."""
+def _leaks(data, leakage):
+    """Sentences on what test parts share with training parts and with pretraining, dataset by dataset."""
     sentences = []
     for dataset, own in data[data["part"] == "test"].groupby("dataset", sort=False):
-        count = own.groupby("measure")["value"].sum()
-        groups, sequences = int(count.get("shared_groups", 0)), int(count.get("shared_sequences", 0))
-        if groups or sequences:
-            sentences.append(
-                f"{dataset} leaks: {groups:,} groups and {sequences:,} identical sequences of the test parts are in "
-                "training too, so its test metrics may be too good."
-            )
-        else:
-            sentences.append(f"{dataset}: no group and no identical sequence of a test part is in its training part.")
+        groups = int(own.loc[own["measure"] == "shared_groups", "value"].sum())
+        if groups:
+            sentences.append(f"{dataset} leaks: {groups:,} groups of the test parts are in training too.")
+        if leakage is not None and len(leakage):
+            found = leakage[leakage["dataset"] == dataset]
+            sentences += [_leak(dataset, against, rows) for against, rows in found.groupby("against", sort=False)]
     return sentences
+
+
+def _leak(dataset, against, rows):
+    """What test examples have in common with one thing that was trained on, and the metric without them."""
+    where = "the training part" if against == "training" else f"what {against} was pretrained on"
+    every = rows[rows["kind"] == "any"]
+    affected, tested = int(every["affected"].iloc[0]), int(every["tested"].iloc[0])
+    if not affected:
+        return f"{dataset}: no test example is the same as, the reverse complement of, or similar to one of {where}."
+    kinds = rows[rows["kind"] != "any"]
+    counts = ", ".join(f"{int(row.affected):,} {row.kind}" for row in kinds.itertuples())
+    copies = kinds["kind"].isin(["identical", "reverse complement", "overlapping"]).any()
+    metric = NAMES.get(every["metric"].iloc[0], every["metric"].iloc[0])
+    values = "; ".join(
+        f"{row.model} {number(row.value)}, without them {number(row.without)}"
+        for row in every.itertuples()
+        if isinstance(row.model, str)
+    )
+    start = f"{dataset} leaks:" if copies else f"{dataset}:"
+    return f"{start} {affected:,} of {tested:,} test examples are in or like {where} ({counts})." + (
+        f" {metric} of {values}." if values else ""
+    )
 
 
 def _summary_words(summary):

@@ -13,6 +13,7 @@ from tqdm import tqdm
 K = 12
 SKETCH = 256  # k-mers kept of a sequence of median length
 BLOCK = 2048  # rows multiplied at once
+REFERENCES = 512  # sequences that queries are compared with at once
 PORTION = 4_000_000  # bases cut into words at once
 CODES = np.full(256, 4, np.uint8)
 for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
@@ -39,16 +40,13 @@ def kmer_sets(sequences, k=K):
     """
     texts = [plain_bases(sequence).encode("ascii", "replace") for sequence in sequences]
     lengths = np.array([len(text) for text in texts])
-    typical = np.median(lengths - k + 1) if len(texts) else 0
-    kept = min(SKETCH / typical, 1) if typical > 0 else 1
+    kept = _kept(lengths, k)
     # Sequences are taken in portions of a few megabases, so that memory does not grow with the corpus.
     portion = lengths.cumsum() // PORTION
     bounds = np.flatnonzero(np.diff(portion, prepend=-1, append=-1)) if len(texts) else [0]
     packed = [_packed_words(texts[a:b], a, k, kept) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
     packed = np.concatenate([np.empty(0, np.uint64), *packed])
-    words, column = np.unique(packed & np.uint64(4**k - 1), return_inverse=True)
-    row = (packed >> np.uint64(2 * k)).astype(np.int64)
-    return csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(texts), len(words)))
+    return _sets(packed, len(texts), k)[1]
 
 
 def _packed_words(texts, first_row, k, kept):
@@ -110,16 +108,57 @@ def similarity_clusters(sequences, similarity=0.5, k=K):
 def nearest_shares(queries, references, k=K):
     """Largest share of each query's k-mers found in a single reference sequence.
 
+    Parameters
+    ----------
+    queries : sequence of str (n)
+    references : iterable of str
+        Taken a few megabases at a time, so that memory does not grow with them.
+    k : int
+
     Returns
     -------
-    float32 array (len(queries),)
+    float32 array (n,)
         0 to 1; 0 for a query without k-mers.
     """
-    sets = kmer_sets([*queries, *references], k)
-    query, reference = sets[: len(queries)], sets[len(queries) :].T.tocsr()
-    size = np.maximum(np.diff(query.indptr), 1)
-    best = np.zeros(len(queries), np.float32)
-    for start in tqdm(range(0, len(best), BLOCK), desc="leakage", unit="block", disable=len(best) <= BLOCK):
-        shared = query[start : start + BLOCK] @ reference
-        best[start : start + BLOCK] = shared.max(axis=1).toarray().ravel()
-    return best / size
+    texts = [plain_bases(sequence).encode("ascii", "replace") for sequence in queries]
+    kept = _kept([len(text) for text in texts], k)
+    words, sets = _sets(_packed_words(texts, 0, k, kept), len(texts), k)
+    best = np.zeros(len(texts), np.float32)
+    for block in tqdm(_blocks(references), desc="similar", unit="block", delay=10):
+        packed = _packed_words(block, 0, k, kept)
+        word = packed & np.uint64(4**k - 1)
+        place = np.searchsorted(words, word)
+        known = place < len(words)
+        known[known] = words[place[known]] == word[known]
+        row = (packed[known] >> np.uint64(2 * k)).astype(np.int64)
+        shape = (len(words), len(block))
+        reference = csr_matrix((np.ones(len(row), np.float32), (place[known], row)), shape=shape)
+        if len(row):
+            best = np.maximum(best, (sets @ reference).max(axis=1).toarray().ravel())
+    return best / np.maximum(np.diff(sets.indptr), 1)
+
+
+def _blocks(sequences):
+    """Encoded sequences in lists of at most `REFERENCES` and about `PORTION` bases."""
+    block, bases = [], 0
+    for sequence in sequences:
+        block.append(plain_bases(sequence).encode("ascii", "replace"))
+        bases += len(block[-1])
+        if len(block) == REFERENCES or bases > PORTION:
+            yield block
+            block, bases = [], 0
+    if block:
+        yield block
+
+
+def _kept(lengths, k):
+    """Share of k-mers that sets are thinned to."""
+    typical = np.median(lengths) - k + 1 if len(lengths) else 0
+    return min(SKETCH / typical, 1) if typical > 0 else 1
+
+
+def _sets(packed, rows, k):
+    """The words of packed pairs, sorted, and the 0/1 matrix (rows, words) of which row has which."""
+    words, column = np.unique(packed & np.uint64(4**k - 1), return_inverse=True)
+    row = (packed >> np.uint64(2 * k)).astype(np.int64)
+    return words, csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(rows, len(words)))

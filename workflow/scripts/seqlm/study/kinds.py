@@ -1,6 +1,14 @@
 """What each model of a study is: a language model, its untrained control, or a network or baseline of its own."""
 
-from seqlm.evaluation.words import CONTROL, LANGUAGE
+from seqlm.evaluation.words import (
+    CONTROL,
+    CONTROL_FAMILY,
+    ENSEMBLE_FAMILY,
+    LANGUAGE,
+    LANGUAGE_FAMILY,
+    LINEAR_FAMILY,
+    NETWORK_FAMILY,
+)
 from seqlm.models.registry import NETWORKS, network
 
 
@@ -10,8 +18,9 @@ def model_kinds(config):
     Returns
     -------
     dict
-        name -> {"kind": words for a reader, "backbone": name or None, "twin": name or None}. A backbone of no steps is
-        an untrained control; its twin is the language model that differs from it in nothing but the pretraining.
+        name -> {"kind": words for a reader, "family": words, "backbone": name or None, "twin": name or None}. A
+        backbone of no steps is an untrained control; its twin is the language model that differs from it in nothing
+        but the pretraining. The families are those of `seqlm.evaluation.words`.
     """
     models, backbones = config.get("models") or {}, config.get("backbones") or {}
     kinds = {}
@@ -22,7 +31,7 @@ def model_kinds(config):
             kind = network(own).words if own in NETWORKS else own
         else:
             kind = CONTROL if backbones[backbone].get("steps") == 0 else LANGUAGE
-        kinds[name] = {"kind": kind, "backbone": backbone, "twin": None}
+        kinds[name] = {"kind": kind, "family": _family(model, kind), "backbone": backbone, "twin": None}
     for name, own in kinds.items():
         if own["kind"] == CONTROL:
             same = [
@@ -32,6 +41,17 @@ def model_kinds(config):
             ]
             own["twin"] = same[0] if same else None
     return kinds
+
+
+def _family(model, kind):
+    """The family of a model as a study describes it. A linear probe of a language model is a language model."""
+    if "backbone" in model:
+        return CONTROL_FAMILY if kind == CONTROL else LANGUAGE_FAMILY
+    if "ensemble" in model:
+        return ENSEMBLE_FAMILY
+    own = model.get("network")
+    linear = own in NETWORKS and network(own).family == "linear"
+    return LINEAR_FAMILY if linear else NETWORK_FAMILY
 
 
 def _alike(a, b, models, backbones):

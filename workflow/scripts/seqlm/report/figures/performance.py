@@ -65,16 +65,23 @@ def draw_performance(intervals, metrics, outputs, dataset, metric=None, names=No
             )
         _value_labels(axes, places, table.loc[drawn], runs)
         axes.set_yticks(places, [wrap(name) for name in drawn])
+        _bold(axes, table.loc[drawn, "representative"])
         axes.set_ylim(-0.6, len(drawn) - 0.4)
         axes.grid(axis="y", visible=False)
         better = " (lower is better)" if metric in LOWER_IS_BETTER else ""
         axes.set_xlabel(f"{axis_name(metric)} on test data{better}")
         axes.set_title(f"{dataset}: held-out performance")
         figure.supxlabel(
-            "marker and line: mean with 95% bootstrap interval over groups; dots: single folds and seeds",
+            "marker and line: mean with 95% interval; dots: folds and seeds; bold: its family's best in validation",
             fontsize=11,
             color="#555555",
         )
+
+
+def _bold(axes, which):
+    """Write the names on the vertical axis bold where `which` (one per tick) says so."""
+    for label, bold in zip(axes.get_yticklabels(), which, strict=True):
+        label.set_fontweight("bold" if bold else "normal")
 
 
 def _value_labels(axes, places, table, runs):
@@ -88,12 +95,15 @@ def _value_labels(axes, places, table, runs):
 
 
 def draw_differences(comparisons, outputs, dataset, metric=None):
-    """Every pair of models: difference with its 95% interval; those clear of zero are drawn dark."""
+    """Every pair of models: difference with its 95% interval; blue where the adjusted p value is below 0.05.
+
+    Pairs that answer the study's question (representatives of families, pretraining) come first, in bold.
+    """
     comparisons = some(comparisons[comparisons["dataset"] == dataset], f"comparisons of {dataset}")
     metric = _main_metric(comparisons, metric)
-    table = some(comparisons[comparisons["metric"] == metric], f"{metric} comparisons of {dataset}").reset_index(
-        drop=True
-    )
+    table = some(comparisons[comparisons["metric"] == metric], f"{metric} comparisons of {dataset}")
+    rank = table["question"].map({"families": 0, "pretraining": 1}).fillna(2)
+    table = table.loc[rank.sort_values(kind="stable").index]
     # Written so that the better model stands first: every difference reads as an advantage.
     lower = metric in LOWER_IS_BETTER
     with drawing(outputs, 11, 1.9 + 0.55 * len(table)) as figure:
@@ -103,7 +113,7 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
             swap = (row.difference < 0) != lower
             value, low, high = (-row.difference, -row.high, -row.low) if swap else (row.difference, row.low, row.high)
             labels.append(f"{row.model_b} − {row.model_a}" if swap else f"{row.model_a} − {row.model_b}")
-            colour = "#0072B2" if low > 0 or high < 0 else FAINT
+            colour = "#0072B2" if row.better != "neither" else FAINT
             axes.errorbar(
                 value,
                 place,
@@ -115,7 +125,7 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
                 markersize=8,
             )
             axes.annotate(
-                f"{value:+.3f}".replace("-", "−"),
+                f"{value:+.3f} (p {row.p_holm:.2g})".replace("-", "−"),
                 (value, place),
                 xytext=(0, 8),
                 textcoords="offset points",
@@ -124,9 +134,10 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
             )
         axes.axvline(0, color=INK, linewidth=1.2)
         axes.set_yticks(places, labels)
+        _bold(axes, table["question"].isin(["families", "pretraining"]))
         axes.set_ylim(-0.6, len(table) - 0.3)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"difference in {axis_name(metric)} (95% paired bootstrap interval)")
+        axes.set_xlabel(f"difference in {axis_name(metric)} (95% interval; p adjusted)")
         axes.set_title(f"{dataset}: model against model")
 
 
