@@ -139,8 +139,8 @@ def draw_pretraining_time(costs, outputs, names=None):
     with drawing(outputs, 11, 1.7 + 0.95 * len(drawn)) as figure:
         axes = figure.subplots()
         time_bars(axes, drawn, {"pretrain": table.loc[drawn, "seconds"]}, notes, [look[n]["color"] for n in drawn])
-        device = costs["device"].dropna()
-        axes.set_title("Pretraining time" + (f" on {device.iloc[0]}" if len(device) and device.iloc[0] else ""))
+        device = next((name for name in costs["device"].dropna() if name), "")
+        axes.set_title("Pretraining time" + (f" on {device}" if device else ""))
 
 
 def cost_note(row):
