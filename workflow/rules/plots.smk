@@ -185,7 +185,12 @@ rule render_report:
         kinds=KINDS,
         families=FAMILIES,
         code=code_digest(
-            "report/page", "report/page_tables", "evaluation/verdict", "common/tables", "report/collecting"
+            "report/page",
+            "report/page_tables",
+            "report/class_tables",
+            "evaluation/verdict",
+            "common/tables",
+            "report/collecting",
         ),
     script:
         "../scripts/render_report.py"
