@@ -40,11 +40,11 @@ demo: study  ## run the demo study and write results/demo/report.html
 
 study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
 	@echo "seqlm: running the study $(STUDY)$(ABOUT). Lines 'n of m steps' tell how far it is; logs: results/$(STUDY)/logs"
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake all --cores $(CORES) --configfile $(CONFIG)
 	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
 
 plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
-	$(BIN)/snakemake -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall
+	$(BIN)/snakemake all -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall
 
 test: $(DEV_STAMP)  ## the tests (a few minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

@@ -23,9 +23,11 @@ INTRODUCTION = """# The config of a study
 
 `config/config.yaml` is the demo study; `config/studies/` holds full-scale ones. Run a study of yours with
 `make study CONFIG=path/to/study.yaml`, or change single values with
-`snakemake --configfile path/to/study.yaml override.yaml` (later files win).
+`snakemake --configfile path/to/study.yaml override.yaml` (later files win; targets such as `models` stand before
+`--configfile`).
 
-In the tables, `<name>` is a name that you choose: letters, digits, `.`, `_` and `-`.
+In the tables, `<name>` is a name that you choose: letters, digits, `.`, `_` and `-`, beginning with none of `.` and
+`-`. Write it in quotes where YAML would read something else than text: `"2024"`, `"null"`, `"yes"`.
 """
 
 

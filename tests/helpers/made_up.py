@@ -183,6 +183,18 @@ def dataset_tables(rng, target="track", k=1, classes=("ant", "bee", "cow"), data
     }
 
 
+def classifier(n, models=("cnn", "gpt"), examples=2000):
+    """Arrays of models of `n` classes that take class 1 for class 0 in one case of three, and how often they do."""
+    rng = np.random.default_rng(0)
+    observed = rng.integers(0, n, examples)
+    prediction = np.zeros((len(models), examples, n), np.float32)
+    prediction[:, np.arange(examples), observed] = 0.6
+    wrong = np.flatnonzero(observed == 0)[::3]
+    prediction[:, wrong, 1] = 0.9
+    names = [f"class {i}" for i in range(n)]
+    return {"classes": names, "observed": observed, "models": list(models), "prediction": prediction}, len(wrong)
+
+
 def write_json(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))

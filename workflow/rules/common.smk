@@ -74,7 +74,7 @@ TABLES = [
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)
-FIGURES_CODE = code_digest("report/figures", "report/drawing")
+FIGURES_CODE = code_digest("report/figures", "report/drawing", "report/class_tables", "common/tables")
 FAMILIES = yaml.safe_load((WORKFLOW / "report/figures.yaml").read_text())
 FIGURES = figure_names(STUDY, FAMILIES)
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")] + [f"{R}/report.html"]

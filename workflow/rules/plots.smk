@@ -188,6 +188,7 @@ rule render_report:
             "report/page",
             "report/page_tables",
             "models/baselines",
+            "report/class_tables",
             "evaluation/verdict",
             "evaluation/words",
             "common/tables",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from seqlm.common.errors import one_line_errors
 from seqlm.common.files import atomic_path
+from seqlm.common.tables import write_table
 from seqlm.datasets import load_dataset
 from seqlm.inference.projection import map_page, maps, read_embeddings
 from seqlm.report.drawing.style import PALETTE
@@ -15,8 +16,7 @@ def main(snakemake):
         examples = load_dataset(Path(snakemake.input.examples).parent).part(params.fold, params.part)
         panels = zip(params.panels, snakemake.input.embeddings, strict=True)
         table = maps({panel: read_embeddings(path) for panel, path in panels}, examples, params.seed)
-        with atomic_path(snakemake.output.table) as path:
-            table.to_csv(path, sep="\t", index=False)
+        write_table(table, snakemake.output.table)
         with atomic_path(snakemake.output.page) as path:
             path.write_text(map_page(table, params.title, PALETTE))
 

@@ -105,3 +105,38 @@ def test_other_tables_are_refused(tmp_path):
     pd.DataFrame({"id": ["a"], "prediction": [1.0]}).to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(InputError, match="no column 'sequence'"):
         read_score_table(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_classes_and_ids_are_names_whatever_they_look_like(suffix, tmp_path):
+    """Class 01 predicted everywhere must still be found among the classes 01 and None."""
+    torch.manual_seed(0)
+    names = ["01", "None"]
+    model = CNN(CNNConfig(target="class", n_outputs=2, classes=names, filters=4, hidden=4, kernel=5))
+    sequences = ["ACGTACGTTGCA", "GGGTACC"]
+    scores = leave_one_out(model, sequences, "mask", class_index="all", device="cpu")
+    for index, word in enumerate(names):  # a model that predicts the same class for all
+        table = scored_as(scores, [word] * 2, ["007", "NA"])
+        path = tmp_path / f"{index}.{suffix}"
+        if suffix == "parquet":
+            write_parquet(table, path)
+        else:
+            table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+        found = arrays_of(read_score_table(path))
+        assert found["id"].tolist() == ["007", "NA"]
+        np.testing.assert_allclose(found["scores"], scores.scores[..., index], atol=1e-6)
+        assert np.isnan(found["prediction"]).all()
+
+
+def scored_as(scores, predicted, ids):
+    scores.predicted = predicted
+    return scores.to_table(ids)
+
+
+@pytest.mark.parametrize(("words", "expected"), [(["1", "2"], None), (["01", "x"], None), (["1.5", "2"], [1.5, 2.0])])
+def test_a_predicted_class_is_no_number(words, expected, tmp_path):
+    rows = [[name, "A", "", "", word, 0, 1, 0.5] for name, word in zip("ab", words, strict=True)]
+    columns = ["sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "x.csv", index=False)
+    found = arrays_of(read_score_table(tmp_path / "x.csv"))["prediction"]
+    np.testing.assert_array_equal(found, [np.nan, np.nan] if expected is None else expected)

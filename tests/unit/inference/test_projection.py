@@ -69,9 +69,10 @@ def test_page_holds_the_data_and_asks_for_nothing():
             "panel": ["pretrained", "fine-tuned", "fine-tuned"],
         }
     )
-    page = map_page(table, "Species & more", ["#111111", "#222222"])
-    assert "src=" not in page and "http" not in page and "Species &amp; more" in page
+    table.loc[1, "id"] = "{title}"
+    page = map_page(table, "Species & {data} more", ["#111111", "#222222"])
+    assert "src=" not in page and "http" not in page and "Species &amp; {data} more" in page
     embedded = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S).group(1)
     data = json.loads(embedded)
-    assert data["id"] == ["gene</script>", "b", "c"] and data["labels"] == ["fly", "yeast"]
+    assert data["id"] == ["gene</script>", "{title}", "c"] and data["labels"] == ["fly", "yeast"]
     assert data["label"] == [1, 0, 0] and data["panel"] == [0, 1, 1] and data["y"] == [3.0, 4.0, 5.5]

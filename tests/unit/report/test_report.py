@@ -87,6 +87,54 @@ def test_classifiers_are_told_class_by_class_and_before_and_after_scaling(study)
     assert "Temperature scaling" not in render(study)
 
 
+def test_classes_and_devices_of_any_name_stay_text(study):
+    """Nothing that a table holds becomes a tag or an entity, and nothing is renamed."""
+    names = ["<b>bold</b>", "AT&amp;T", '"quoted"', "NA", "003"]
+    rng = np.random.default_rng(0)
+    arrays = {"target": "class", "classes": names, "models": ["_m"], "observed": rng.integers(0, 5, 50)}
+    by_class, cells = class_tables({"d": {**arrays, "prediction": rng.dirichlet(np.ones(5), (1, 50))}})
+    costs = study["tables"]["costs"].assign(device="<i>GPU</i> & co")
+    text = render(study, tables=study["tables"] | {"classes": by_class, "confusion": cells, "costs": costs})
+    assert "<b>bold" not in text and "<i>GPU" not in text
+    found = Cells(text).words
+    assert set(names) <= set(found) and "_m" in found
+    assert not Page(text).open
+
+
+class Cells(HTMLParser):
+    """What a reader sees in the cells of tables."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.inside = [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = tag == "td"
+        if self.inside:
+            self.words.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def handle_data(self, data):
+        if self.inside:
+            self.words[-1] += data
+
+
+def test_of_many_classes_the_report_lists_only_the_most_confused_pairs(study):
+    sizes = {}
+    for n in (3, 60):
+        arrays, wrong = made_up.classifier(n)
+        by_class, cells = class_tables({"d": {**arrays, "target": "class"}})
+        assert len(cells) == 2 * n * n  # the table itself is whole
+        text = render(study, tables=study["tables"] | {"classes": by_class, "confusion": cells})
+        part = text[text.index("tables/confusion.tsv") :]
+        sizes[n] = part[: part.index("</table>")].count("<tr>") - 1
+    assert sizes == {3: 18, 60: 2}
+    assert "Classes that are confused most often" in text and f">{wrong}</td>" in part
+
+
 def test_nested_counts_of_a_summary_are_words(study):
     text = render(study, summaries=[{"dataset": "d", "label": {"per_class": 2000, "count": {"ant": 1472, "bee": 9}}}])
     assert "<dd>per class 2,000, count (ant 1,472, bee 9)</dd>" in text
@@ -122,7 +170,7 @@ def test_report_tells_data_costs_language_loo_and_provenance(study):
     assert "markov bits per base" in text
     assert "average precision of −LOO" in text
     assert "steps: 300" in text  # the config
-    assert "snakemake --cores all --configfile study.yaml" in text
+    assert "snakemake all --cores all --configfile study.yaml" in text
     assert "public domain" in text
 
 

@@ -109,6 +109,60 @@ def test_mistakes_are_one_line_that_names_the_key(change, words):
     assert all(word in line for word in words), line
 
 
+SECTIONS = {
+    "sources": {"fasta": "a.fa"}, "datasets": {"target": "scalar"}, "tokenizers": {"kind": "character"},
+    "backbones": {"hub": "somebody/something"}, "models": {"network": "cnn"}, "predict": {"fasta": "x.fa"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", ["study", *SECTIONS])
+@pytest.mark.parametrize("name", [".", "..", ".hidden", "-rf", "a/b", "a b", "x\n", "", "x" * 101])
+def test_names_that_could_not_be_folders_of_their_own(section, name):
+    with pytest.raises(InputError) as caught:
+        study(**{section: name if section == "study" else {name: SECTIONS[section]}})
+    line = str(caught.value)
+    assert "\n" not in line and f"config, {section}" in line
+
+
+@pytest.mark.parametrize("name", ["x", "_x", "0", "2024", "null", "NA", "a.b", "a-b", "x" * 100])
+def test_names_that_can(name):
+    for section in ("sources", "models"):
+        own = {**yaml.safe_load(SMALLEST)[section], name: SECTIONS[section]}
+        assert name in study(**{section: own})[section]
+    assert study(study=name).results == f"results/{name}"
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [("datasets", "pretraining"), ("datasets", "files"), ("models", "export")]
+)
+def test_names_of_the_workflows_own_folders_are_taken(section, name):
+    with pytest.raises(InputError, match=f"'{name}' is the workflow's own name"):
+        study(**{section: {name: SECTIONS[section]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models: {1: {network: cnn}}", ["config, models:", "a number (1)", "quotes"]),
+        ("datasets: {2024: {target: scalar}}", ["config, datasets:", "a number (2024)"]),
+        ("predict: {1.5: {fasta: x.fa}}", ["config, predict:", "a number (1.5)"]),
+        ("runs: {null: {models: [cnn]}}", ["config, runs:", "nothing (None)"]),
+        ("tokenizers: {yes: {kind: character}}", ["config, tokenizers:", "a truth value (True)"]),
+        ("backbones: {2024-01-01: {hub: x}}", ["config, backbones:", "a date (2024-01-01)"]),
+        ("datasets: {d: {target: class, windows: {sources: {1: windows}}}}", ["config, datasets.d.windows.sources:"]),
+        ("2024: 1", ["config:", "a number (2024)"]),
+        ("study: 2024", ["config, study", "quotes, as '2024'"]),
+        ("runs: {binding: {models: [1]}}", ["runs.binding.models.0", "quotes, as '1'"]),
+    ],
+)
+def test_names_that_yaml_takes_for_something_else_are_one_line(text, words):
+    with pytest.raises(InputError) as caught:
+        Study({**yaml.safe_load(SMALLEST), **yaml.safe_load(text)}, SCHEMA)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in words), line
+
+
 def with_loo(loo, target="class", **table):
     config = yaml.safe_load(SMALLEST)
     config["datasets"]["binding"] = {"target": target, "table": {"source": "labels", **table}}

@@ -26,7 +26,8 @@ def arrays_of(table):
         NaN where the table names a class; with replacements also replaced (n, L, 4), by base, and replacements.
         Positions without a score are no base.
     """
-    if "class" in table:
+    by_class = "class" in table
+    if by_class:
         table = table[table["class"] == table["pred"]]
     name, start = table["sequence"].to_numpy(object), table["start_offset"].to_numpy()
     new = np.ones(len(table), bool)
@@ -36,7 +37,7 @@ def arrays_of(table):
     codes = np.full(shape, NO_BASE, np.uint8)
     codes[row, start] = base_codes([token[:1] for token in table["token"]], length=1)[:, 0]
     arrays = {"id": name[new].astype(str), "codes": codes}
-    arrays["prediction"] = pd.to_numeric(table["pred"][new], errors="coerce").to_numpy(np.float32)
+    arrays["prediction"] = np.full(shape[0], np.nan, np.float32) if by_class else _predictions(table["pred"][new])
     loo, put = table["loo"].to_numpy(np.float32), table["replacement"].fillna("")
     if not put.any():
         arrays["scores"] = np.full(shape, np.nan, np.float32)
@@ -56,18 +57,28 @@ def arrays_of(table):
     return arrays | {"replaced": replaced.astype(np.float32), "replacements": np.array(list("ACGT"))}
 
 
+def _predictions(column):
+    """Predicted numbers, float32 (n,); all nan where classes are named.
+
+    In a table of text a class may be called 1 or 01; predicted numbers are hardly ever all whole.
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(np.float32)
+    words = column.astype(str)
+    numbers = pd.to_numeric(words, errors="coerce")
+    if numbers.isna().any() or words.str.fullmatch(r"\d+").all():
+        return np.full(len(words), np.nan, np.float32)
+    return numbers.to_numpy(np.float32)
+
+
 def read_score_table(path):
     """A table of scores (parquet, CSV or TSV)."""
-    path = str(path)
-    if path.endswith((".csv", ".tsv")):
-        # An id may be a number, or NA.
-        separator = "," if path.endswith(".csv") else "\t"
-        table = pd.read_csv(path, sep=separator, dtype={"sequence": str}, keep_default_na=False)
-    else:
-        table = read_table(path)
+    table = read_table(path, empty=True)
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise InputError(path, f"has no column {missing[0]!r}", "give a table of leave-one-out scores")
     if not len(table):
         raise InputError(path, "holds no scores", "score at least one sequence")
+    if not all(pd.api.types.is_integer_dtype(table[name]) for name in ("start_offset", "end_offset")):
+        raise InputError(path, "has an offset that is no whole number", "give the table as it was written")
     return table

@@ -1,5 +1,8 @@
 """The tables, arrays and JSON files of a study: read with one clear line when something is wrong, written whole.
 
+Tables of text are read by what a column's name says it holds (`NUMBERS`), never by how its cells look: a model may be
+called null, NA or 01, and a dataset 2024.
+
 Which model, fold and seed a file belongs to is read from its place
 (``models/<dataset>/<model>/fold<k>/seed<s>/history.tsv``, ``backbones/<backbone>/cost.json``).
 """
@@ -16,6 +19,18 @@ from seqlm.common.files import atomic_path
 
 PRETRAINING = "pretraining"  # what stands in the dataset column for backbones
 CELL = ["dataset", "model", "fold", "seed"]
+
+# Every column that holds numbers; all others hold text, an empty cell of which is the empty text.
+NUMBERS = {
+    *("fold", "seed", "epoch", "step", "value"),
+    *("folds", "seeds", "examples", "groups", "low", "high", "pooled", "pooled_low", "pooled_high"),  # intervals
+    *("a", "b", "difference", "p_value", "p_holm"),  # comparisons
+    *("precision", "recall", "f1", "observed", "predicted", "count", "share"),  # classes
+    *("mean", "tokens", "cluster", "x", "y"),  # regions of mRNAs, folds, maps
+    *("start_offset", "end_offset", "loo"),
+}
+TEXT_OF = {"confusion": {"observed", "predicted"}}  # classes there, numbers of examples elsewhere
+NO_NUMBER = ["", "nan", "NaN", "NA"]
 
 _CELL_PLACE = re.compile(
     r"(?:models|predictions)/(?P<dataset>[^/]+)/(?P<model>[^/]+)/fold(?P<fold>\d+)/seed(?P<seed>\d+)(?:[/.])"
@@ -49,13 +64,33 @@ def place_of(path):
 
 
 def read_table(path, columns=(), empty=False):
-    """Read a TSV (or parquet) table and check that it is there, has `columns` and (unless `empty`) at least one row."""
+    """Read a table and check that it is there, has `columns` and (unless `empty`) at least one row.
+
+    Parameters
+    ----------
+    path : path
+        TSV, CSV (by its suffix) or parquet.
+    columns : sequence of str
+    empty : bool
+
+    Returns
+    -------
+    DataFrame
+        Columns in `NUMBERS` as numbers, nan where a cell is empty; all others as the text that is written there.
+
+    Raises
+    ------
+    InputError
+        A table that is missing or damaged, has a cell that is no number where one belongs, lacks a column or rows.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "there is no such table", "run the study's metrics target first")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, sep="\t")
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             path, f"cannot be read as a table ({error})", "delete it and run the metrics target again"
         ) from None
@@ -65,6 +100,22 @@ def read_table(path, columns=(), empty=False):
     if not empty and not len(table):
         raise InputError(path, "holds no row", "check that the study trains and predicts something")
     return table
+
+
+def _read_text(path):
+    """A TSV or CSV, its columns as `NUMBERS` says."""
+    layout = {"sep": "," if path.suffix == ".csv" else "\t", "keep_default_na": False, "float_precision": "round_trip"}
+    names = pd.read_csv(path, nrows=0, index_col=False, **layout).columns
+    numbers = [name for name in names if name in NUMBERS - TEXT_OF.get(path.stem, set())]
+    types = {name: str for name in names if name not in numbers}
+    table = pd.read_csv(path, dtype=types, na_values=dict.fromkeys(numbers, NO_NUMBER), **layout)
+    if not isinstance(table.index, pd.RangeIndex):  # pandas then takes the first cells for names of rows
+        raise InputError(path, "has rows with more cells than its header", "end no row with a separator")
+    for name in numbers:
+        if not pd.api.types.is_numeric_dtype(table[name]) and len(table):
+            wrong = table[name][pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna()].iloc[0]
+            raise InputError(path, f"column {name} holds {wrong!r}, which is no number", "mend that cell")
+    return table.astype({name: float for name in numbers if not len(table)})
 
 
 def write_table(table, path):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
+from seqlm.common.tables import read_table, write_table
 
 TARGETS = {"track": pa.list_(pa.float32()), "scalar": pa.float64(), "class": pa.string()}
 COLUMNS = {
@@ -97,9 +98,7 @@ def load_dataset(folder):
         raise InputError(folder, f"is damaged ({error})", mend) from None
     folds = None
     if (folder / "folds.tsv").exists():
-        folds = pd.read_csv(
-            folder / "folds.tsv", sep="\t", dtype={"id": str, "fold": int, "part": str}, na_filter=False
-        )
+        folds = read_folds(folder / "folds.tsv")
         unknown = ~folds["id"].isin(examples["id"])
         if unknown.any():
             name = folds.loc[unknown, "id"].iloc[0]
@@ -132,5 +131,12 @@ def write_dataset(folder, examples, summary):
 
 def write_folds(path, folds):
     """Write folds.tsv: columns id, fold, part, and cluster where similar sequences were kept together."""
-    with atomic_path(path) as temporary:
-        folds.to_csv(temporary, sep="\t", index=False)
+    write_table(folds, path)
+
+
+def read_folds(path):
+    """The table that `write_folds` wrote: fold a whole number, id and part text as written."""
+    table = read_table(path, ["id", "fold", "part"], empty=True)
+    if table["fold"].isna().any():
+        raise InputError(path, "has a row without a fold", "split the dataset again")
+    return table.astype({"fold": int})

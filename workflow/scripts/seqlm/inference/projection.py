@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -136,7 +137,9 @@ def map_page(table, title, colours):
     data["panel"] = [data["panels"].index(panel) for panel in panels]
     # "<" inside a script could end it; JSON may spell it by its code.
     embedded = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return _PAGE.replace("{title}", html.escape(title)).replace("{data}", embedded)
+    parts = {"{title}": html.escape(title), "{data}": embedded}
+    # In one pass, so that neither is looked for within the other.
+    return re.sub(r"\{title\}|\{data\}", lambda found: parts[found[0]], _PAGE)
 
 
 _PAGE = """<!doctype html>

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 CLASS_COLUMNS = ["dataset", "model", "class", "precision", "recall", "f1", "observed", "predicted"]
+MOST_WRITTEN = 20  # classes; of more, only the most confused pairs are shown
 CONFUSION_COLUMNS = ["dataset", "model", "observed", "predicted", "count", "share"]
 
 
@@ -39,11 +40,35 @@ def class_tables(arrays):
             observed, predicted, hits = counts.sum(1), counts.sum(0), np.diagonal(counts)
             with np.errstate(divide="ignore", invalid="ignore"):
                 measures = hits / predicted, hits / observed, 2 * hits / (observed + predicted)
-                shares = counts / observed[:, None]
             by_class += [(dataset, model, *row) for row in zip(names, *measures, observed, predicted, strict=True)]
-            cells += [
-                (dataset, model, a, b, counts[i, j], shares[i, j])
-                for i, a in enumerate(names)
-                for j, b in enumerate(names)
-            ]
-    return pd.DataFrame(by_class, columns=CLASS_COLUMNS), pd.DataFrame(cells, columns=CONFUSION_COLUMNS)
+            cells.append(confusion_cells(dataset, model, names, counts))
+    cells = pd.concat(cells, ignore_index=True) if cells else pd.DataFrame(columns=CONFUSION_COLUMNS)
+    return pd.DataFrame(by_class, columns=CLASS_COLUMNS), cells
+
+
+def confusion_cells(dataset, model, names, counts):
+    """Counts (observed, predicted) of one model as rows of confusion.tsv."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = counts / counts.sum(1, keepdims=True)
+    pairs = np.repeat(names, len(names)), np.tile(names, len(names))
+    values = dataset, model, *pairs, counts.ravel(), shares.ravel()
+    return pd.DataFrame(dict(zip(CONFUSION_COLUMNS, values, strict=True)))
+
+
+def most_confused(cells, most):
+    """The `most` pairs of classes, of each model, that have the most examples of one predicted as the other.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As the second of `class_tables`.
+    most : int
+
+    Returns
+    -------
+    DataFrame
+        Rows of `cells`, those with the most examples first; pairs that are never confused are left out.
+    """
+    wrong = cells[(cells["observed"] != cells["predicted"]) & (cells["count"] > 0)]
+    wrong = wrong.sort_values(["count", "share"], ascending=False, kind="stable")
+    return wrong.groupby(["dataset", "model"], sort=False).head(most).reset_index(drop=True)

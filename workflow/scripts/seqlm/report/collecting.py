@@ -8,6 +8,7 @@ import pandas as pd
 from seqlm.common.errors import InputError
 from seqlm.common.tables import CELL, PRETRAINING, place_of, read_json, read_scores, read_table
 from seqlm.datasets.groups import group_numbers
+from seqlm.datasets.storage import read_folds
 from seqlm.evaluation.metrics import METRICS, average_precision
 
 METRIC_COLUMNS = [*CELL, "part", "metric", "value"]
@@ -187,7 +188,7 @@ def collect_data(paths):
     frames = []
     for path in map(Path, paths):
         examples = read_table(path, ["id", "sequence", "target"])
-        folds = pd.read_csv(path.with_name("folds.tsv"), sep="\t", dtype={"id": str}, na_filter=False)
+        folds = read_folds(path.with_name("folds.tsv"))
         frames.append(count_parts(examples, folds).assign(dataset=path.parent.name))
     columns = ["dataset", "fold", "part", "measure", "value"]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
@@ -265,7 +266,7 @@ def cost_totals(costs, kinds):
             "features": float(time.get("features", 0.0)), "fit": float(time.get("fit", np.nan)),
             "samples_per_second": fitting.loc[fitting["quantity"] == "samples_per_second", "value"].mean(),
             "peak_memory_bytes": trained.loc[trained["quantity"] == "peak_memory_bytes", "value"].max(),
-            "device": next(iter(fitting["device"].dropna()), ""),
+            "device": next((name for name in fitting["device"].dropna() if name), ""),
         }  # fmt: skip
         row["total"] = row["pretrain"] + row["features"] + row["fit"]
         rows.append(row)

@@ -5,6 +5,9 @@ import math
 import pandas as pd
 
 from seqlm.evaluation.words import duration
+from seqlm.report.class_tables import MOST_WRITTEN, most_confused
+
+MOST_PAIRS = 50
 
 
 def data_table(data):
@@ -121,7 +124,7 @@ def all_tables(tables):
         ("Comparisons", "tables/comparisons.tsv", as_cells(tables["comparisons"])),
     ]  # fmt: skip
     if "confusion" in tables:
-        out.append(("Confusion of classes", "tables/confusion.tsv", as_cells(tables["confusion"])))
+        out.append(_confusion_table(tables["confusion"]))
     costs = tables["costs"]
     if len(costs):
         mean = costs.groupby(["dataset", "model", "stage", "quantity", "unit"], sort=False, dropna=False)[
@@ -129,6 +132,15 @@ def all_tables(tables):
         ].mean()
         out.append(("Costs, mean over folds and seeds", "tables/costs.tsv", as_cells(mean.reset_index())))
     return [entry for entry in out if entry[2] is not None]
+
+
+def _confusion_table(cells):
+    """All cells of the confusion matrices, or where classes are many the pairs that are confused most often."""
+    file, classes = "tables/confusion.tsv", cells.groupby("dataset")["observed"].nunique()
+    if (classes > MOST_WRITTEN).any():
+        pairs = as_cells(most_confused(cells, MOST_PAIRS))
+        return f"Classes that are confused most often, at most {MOST_PAIRS} pairs a model", file, pairs
+    return "Confusion of classes", file, as_cells(cells)
 
 
 def as_cells(table, digits=3):

@@ -1,6 +1,5 @@
 """New files of a study (its section ``predict``): checked before anything is run, and what is made of them."""
 
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +14,6 @@ FILE_FORMATS = {"gff": "annotation", "genbank": "genbank"}  # the others by thei
 def check_files(config, name, files):
     """Refuse an entry of the section predict that nothing can be predicted from."""
     where = f"config, predict.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        mend = "use letters, digits, '.', '_' and '-' only"
-        raise InputError(where, "the name has characters that a path cannot carry", mend)
     if not files["models"] and not files["backbones"]:
         mend = "give dataset: and models:, or for the variants of a VCF file backbones:"
         raise InputError(where, "names nothing to predict with", mend)

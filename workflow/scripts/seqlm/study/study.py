@@ -5,7 +5,6 @@ workflow reads it at every start and in every job.
 """
 
 import copy
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import check_loo
 from seqlm.study.model_settings import check_model, check_target
+from seqlm.study.names import check_keys, check_name
 
 SOURCE_KINDS = ("fasta", "genbank", "gff", "table")
 TOKENIZER_OPTIONS = {
@@ -60,12 +60,16 @@ def check_config(config, schema, where="config"):
     InputError
         At the first wrong value, naming its key, and what is allowed there.
     """
+    check_keys(config)
     config = copy.deepcopy(config)
     validator = _fill_defaults(jsonschema.Draft202012Validator)(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error:
         key = ".".join(str(part) for part in error.absolute_path) or "top level"
         mend = f"see config/README.md ({error.schema.get('description', 'every key is described there')})"
+        wanted = error.validator == "type" and error.validator_value
+        if wanted == "string" and not isinstance(error.instance, dict | list):
+            mend = f"write it in quotes, as '{error.instance}'"
         if error.validator == "additionalProperties" and "properties" in error.schema:
             mend = f"the keys there are: {', '.join(error.schema['properties'])}"
         raise InputError(f"{where}, {key}", error.message, mend)
@@ -132,14 +136,10 @@ class Study(NewFiles):
 
     def _check_names(self):
         config = self.config
-        for section in ("sources", "datasets", "tokenizers", "backbones", "models"):
+        check_name(config["study"], "config, study")
+        for section in ("sources", "datasets", "tokenizers", "backbones", "models", "predict"):
             for name in config[section]:
-                if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-                    raise InputError(
-                        f"config, {section}.{name}",
-                        "the name has characters that a path cannot carry",
-                        "use letters, digits, '.', '_' and '-' only",
-                    )
+                check_name(name, f"config, {section}.{name}", section)
         for name, source in config["sources"].items():
             if sum(kind in source for kind in SOURCE_KINDS) != 1:
                 raise InputError(

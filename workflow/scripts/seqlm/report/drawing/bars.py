@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqlm.report.drawing.style import FAINT, INK, time_unit, wrap
+from seqlm.report.drawing.style import FAINT, INK, legend, time_unit, wrap
 
 
 def time_bars(axes, names, parts, notes, colours):
@@ -24,7 +24,7 @@ def time_bars(axes, names, parts, notes, colours):
     divisor, unit = time_unit(total.max())
     places = np.arange(len(names))[::-1]
     left = np.zeros(len(names))
-    for i, (stage, values) in enumerate(parts.items()):
+    for i, values in enumerate(parts.values()):
         values = np.nan_to_num(np.asarray(values, float)) / divisor
         if not values.any():
             continue
@@ -39,7 +39,6 @@ def time_bars(axes, names, parts, notes, colours):
             edgecolor="white",
             linewidth=0.5,
             height=0.62,
-            label=stage,
         )
         left += values
     room = left.max() if left.max() > 0 else 1
@@ -62,8 +61,8 @@ def stage_legend(figure, stages):
     from matplotlib.patches import Patch
 
     looks = [("", 1.0), ("//", 0.6), ("..", 0.35)]
-    handles = [
-        Patch(facecolor="#666666", alpha=looks[i % 3][1], hatch=looks[i % 3][0], edgecolor="white", label=stage)
+    entries = [
+        (Patch(facecolor="#666666", alpha=looks[i % 3][1], hatch=looks[i % 3][0], edgecolor="white"), stage)
         for i, stage in enumerate(stages)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.6)
+    legend(figure, entries, loc="outside lower center", ncols=len(entries), handlelength=1.6)

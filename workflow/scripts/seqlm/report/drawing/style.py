@@ -28,6 +28,7 @@ STYLE = {
     "axes.axisbelow": True, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "text.color": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": True, "lines.linewidth": 2.2,
     "legend.edgecolor": "none", "legend.facecolor": "white", "legend.framealpha": 0.85,
+    "text.parse_math": False,  # a $ in a name is a $
     "figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": "seqlm",
     "figure.constrained_layout.h_pad": 0.09,
     "figure.constrained_layout.w_pad": 0.09,
@@ -47,6 +48,19 @@ def drawing(outputs, width=11.0, height=5.5):
             with atomic_path(path) as temporary:
                 metadata = {"Date": None} if str(path).endswith(".svg") else {"Software": None}
                 figure.savefig(temporary, dpi=200, metadata=metadata)
+
+
+def legend(where, entries, **options):
+    """A legend of what it is given and nothing else.
+
+    Matplotlib's own search for labels leaves out those that begin with "_", as names of models and classes may.
+
+    Parameters
+    ----------
+    where : matplotlib Figure or Axes
+    entries : list of (handle, label)
+    """
+    where.legend([handle for handle, _ in entries], [label for _, label in entries], **options)
 
 
 def some(table, what):
@@ -102,6 +116,12 @@ def memory(n_bytes):
 def time_unit(seconds):
     """The unit in which times up to `seconds` read best: (divisor, name)."""
     return (1, "s") if seconds < 180 else (60, "min") if seconds < 2.5 * 3600 else (3600, "h")
+
+
+def clipped(name, width=24):
+    """A name of at most `width` characters, its middle left out when it is longer."""
+    name = " ".join(str(name).split())
+    return name if len(name) <= width else f"{name[: width // 2]}…{name[len(name) - width // 2 + 1 :]}"
 
 
 def wrap(name, width=16):

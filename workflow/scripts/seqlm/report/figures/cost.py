@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqlm.report.drawing.style import axis_name, drawing, looks, ordered, some, time_unit
+from seqlm.report.drawing.style import axis_name, drawing, legend, looks, ordered, some, time_unit
 
 
 def draw_cost_performance(intervals, totals, history, outputs, dataset, metric=None, names=None):
@@ -31,14 +31,16 @@ def draw_cost_performance(intervals, totals, history, outputs, dataset, metric=N
         curves, ends = figure.subplots(1, 2, width_ratios=[1.15, 1])
         for axes in (curves, ends):
             axes.set_xscale(scale)
+        entries = []
         for name in drawn:
             own, row = history[history["model"] == name], table.loc[name]
             _time_to_quality(
                 curves, own, totals.loc[name], metric, look[name]["color"], 0 if scale == "linear" else times.min() / 10
             )
             error = np.abs([[row["value"] - row["low"]], [row["high"] - row["value"]]])
-            ends.errorbar(times[name], row["value"], yerr=error, capsize=5, linewidth=2.2, label=name, markersize=11,
-                          markeredgecolor="white", fmt=look[name]["marker"], color=look[name]["color"])  # fmt: skip
+            style = {"fmt": look[name]["marker"], "color": look[name]["color"], "markeredgecolor": "white"}
+            end = ends.errorbar(times[name], row["value"], yerr=error, capsize=5, linewidth=2.2, markersize=11, **style)
+            entries.append((end, name))
         ends.margins(x=0.08, y=0.1)
         for axes in (curves, ends):
             _clock(axes, scale)
@@ -53,9 +55,7 @@ def draw_cost_performance(intervals, totals, history, outputs, dataset, metric=N
             if (totals["total"] > totals["fit"]).any()
             else None
         )
-        figure.legend(
-            *ends.get_legend_handles_labels(), loc="outside lower center", ncols=min(6, len(drawn)), title=title
-        )
+        legend(figure, entries, loc="outside lower center", ncols=min(6, len(drawn)), title=title)
 
 
 def _time_to_quality(axes, history, cost, metric, colour, origin):

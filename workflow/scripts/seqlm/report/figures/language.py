@@ -3,7 +3,7 @@
 import numpy as np
 
 from seqlm.report.drawing.bars import time_bars
-from seqlm.report.drawing.style import FAINT, drawing, looks, memory, ordered, short, some, wrap
+from seqlm.report.drawing.style import FAINT, drawing, legend, looks, memory, ordered, short, some, wrap
 
 
 def draw_loss(history, language, outputs, backbone=None, names=None):
@@ -42,50 +42,55 @@ def draw_loss(history, language, outputs, backbone=None, names=None):
 
 
 def _draw_nats(axes, history, language, drawn, look, names):
+    entries = []
     for name in drawn:
         own, colour = history[history["model"] == name], look[name]["color"]
         _curve(axes, own, "train", "loss", color=colour, linestyle=":", linewidth=1.8)
-        _curve(axes, own, "validation", "loss", color=colour, marker="o", markersize=4.5, label=name)
-    axes.plot([], [], color=FAINT, linestyle=":", label="training")
-    axes.plot([], [], color=FAINT, marker="o", markersize=4.5, label="validation")
-    axes.legend(loc="best")
+        entries.append((_curve(axes, own, "validation", "loss", color=colour, marker="o", markersize=4.5), name))
+    entries.append((axes.plot([], [], color=FAINT, linestyle=":")[0], "training"))
+    entries.append((axes.plot([], [], color=FAINT, marker="o", markersize=4.5)[0], "validation"))
+    legend(axes, entries, loc="best")
     title = "Loss (comparable within a vocabulary only)" if len(drawn) > 1 else f"{drawn[0]}: loss"
     axes.set(xlabel="optimiser step", ylabel="loss (nats per token)", title=title)
 
 
 def _draw_masked(axes, history, language, drawn, look, names):
     """How many of the hidden tokens a masked language model finds, and of their bases."""
+    entries = []
     for name in drawn:
         own = history[(history["model"] == name) & (history["part"] == "validation")]
         for metric, what, line in (("base_accuracy", "bases", "-"), ("accuracy", "tokens", "--")):
             values = own[own["metric"] == metric].sort_values("step")["value"]
             if len(values):
                 label = f"{name}, {what}  {values.iloc[-1]:.3f}"
-                _curve(axes, own, "validation", metric, color=look[name]["color"], linestyle=line, marker="o",
-                       markersize=4.5, label=label)  # fmt: skip
-    axes.axhline(0.25, color=FAINT, linestyle=":", label="guessing bases  0.25")
+                curve = _curve(axes, own, "validation", metric, color=look[name]["color"], linestyle=line, marker="o",
+                               markersize=4.5)  # fmt: skip
+                entries.append((curve, label))
+    entries.append((axes.axhline(0.25, color=FAINT, linestyle=":"), "guessing bases  0.25"))
     axes.set(xlabel="optimiser step", ylabel="share found", title="Hidden tokens found again", ylim=(0, None))
-    axes.legend(loc="best")
+    legend(axes, entries, loc="best")
 
 
 def _curve(axes, history, part, metric, **look):
     own = history[(history["part"] == part) & (history["metric"] == metric)].sort_values("step")
-    axes.plot(own["step"], own["value"], **look)
+    return axes.plot(own["step"], own["value"], **look)[0]
 
 
 def _draw_bits(axes, history, language, drawn, look, names):
     axes.set_title("Bits per base: lower is better")
     curves = history[(history["metric"] == "bits_per_base") & (history["part"] == "validation")]
     if len(curves):
+        entries = []
         for name in ordered(curves["model"], drawn):
             own = curves[curves["model"] == name]
             last = own.sort_values("step")["value"].iloc[-1]
-            _curve(axes, own, "validation", "bits_per_base", color=look[name]["color"], marker="o", markersize=4.5,
-                   label=f"{name}  {last:.3f}")  # fmt: skip
+            curve = _curve(axes, own, "validation", "bits_per_base", color=look[name]["color"], marker="o",
+                           markersize=4.5)  # fmt: skip
+            entries.append((curve, f"{name}  {last:.3f}"))
         for label, value, line in _references(language):
-            axes.axhline(value, linewidth=1.6, label=label, **line)
+            entries.append((axes.axhline(value, linewidth=1.6, **line), label))
         axes.set(xlabel="optimiser step", ylabel="bits per held-out base")
-        axes.legend(loc="best")
+        legend(axes, entries, loc="best")
         return
     final = language[language["measure"] == "bits_per_base"].set_index("backbone")["value"]
     shown = ordered(final.index, names or drawn)
@@ -96,8 +101,7 @@ def _draw_bits(axes, history, language, drawn, look, names):
         axes.annotate(f"{final[name]:.3f}", (0, place), xycoords=("axes fraction", "data"), xytext=(8, 0),
                       color="white", textcoords="offset points", va="center", fontweight="bold")  # fmt: skip
     references = _references(language)
-    for label, value, line in references:
-        axes.axvline(value, linewidth=1.8, label=label, **line)
+    entries = [(axes.axvline(value, linewidth=1.8, **line), label) for label, value, line in references]
     values = [*final, *(value for _, value, _ in references)]
     # Differences of a few hundredths of a bit matter, so the axis does not start at zero, and says so.
     margin = max(0.02, 0.6 * (max(values) - min(values)))
@@ -106,7 +110,7 @@ def _draw_bits(axes, history, language, drawn, look, names):
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("bits per held-out base (axis cut)")
-    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=len(references))
+    legend(axes.figure, entries, loc="outside lower right", ncols=len(references))
 
 
 def _references(language):
@@ -139,8 +143,8 @@ def draw_pretraining_time(costs, outputs, names=None):
     with drawing(outputs, 11, 1.7 + 0.95 * len(drawn)) as figure:
         axes = figure.subplots()
         time_bars(axes, drawn, {"pretrain": table.loc[drawn, "seconds"]}, notes, [look[n]["color"] for n in drawn])
-        device = costs["device"].dropna()
-        axes.set_title("Pretraining time" + (f" on {device.iloc[0]}" if len(device) and device.iloc[0] else ""))
+        device = next((name for name in costs["device"].dropna() if name), "")
+        axes.set_title("Pretraining time" + (f" on {device}" if device else ""))
 
 
 def cost_note(row):

@@ -4,7 +4,7 @@ import numpy as np
 
 from seqlm.common.errors import InputError
 from seqlm.report.drawing.logo import draw_letters, information, logo_limits, score_heights
-from seqlm.report.drawing.style import FAINT, INK, SHADE, drawing, looks, ordered, some, wrap
+from seqlm.report.drawing.style import FAINT, INK, SHADE, drawing, legend, looks, ordered, some, wrap
 
 
 def read_counts(path):
@@ -187,15 +187,17 @@ def draw_regions(regions, outputs, dataset, names=None):
     look, width = looks(names or drawn), 0.82 / len(drawn)
     with drawing(outputs, max(8.0, 2.5 + 0.6 * len(order) * max(2, len(drawn))), 5.4) as figure:
         axes = figure.subplots()
+        entries = []
         for i, name in enumerate(drawn):
             own = table[table["model"] == name].set_index("region").reindex(order)
             error = np.abs(np.stack([own["mean"] - own["low"], own["high"] - own["mean"]]))
             shift = (i - (len(drawn) - 1) / 2) * width
-            axes.bar(np.arange(len(order)) + shift, own["mean"], width * 0.92, yerr=error, capsize=5,
-                     color=look[name]["color"], label=name, error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
+            bars = axes.bar(np.arange(len(order)) + shift, own["mean"], width * 0.92, yerr=error, capsize=5,
+                            color=look[name]["color"], error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
+            entries.append((bars, name))
         axes.axhline(0, color=FAINT, linewidth=1)
         axes.set_xticks(np.arange(len(order)), [wrap(region, 14) for region in order])
         axes.grid(axis="x", visible=False)
         axes.set_ylabel("mean |LOO| per token")
         axes.set_title(f"{dataset}: which region is read?")
-        figure.legend(loc="outside lower center", ncols=min(6, len(drawn)))
+        legend(figure, entries, loc="outside lower center", ncols=min(6, len(drawn)))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
-from seqlm.report.drawing.style import FAINT, INK, axis_name, drawing, looks, ordered, some, wrap
+from seqlm.report.drawing.style import FAINT, INK, axis_name, drawing, legend, looks, ordered, some, wrap
 
 
 def _test(metrics, dataset, metric):
@@ -149,11 +149,12 @@ def draw_folds(metrics, outputs, dataset, metric, intervals=None, names=None):
     width = 0.82 / len(drawn)
     with drawing(outputs, max(8.0, 2.5 + 0.45 * (len(folds) + 1) * max(2, len(drawn))), 5.4) as figure:
         axes = figure.subplots()
+        entries = []
         for i, name in enumerate(drawn):
             own, colour = runs[runs["model"] == name], look[name]["color"]
             shift = (i - (len(drawn) - 1) / 2) * width
             means = own.groupby("fold")["value"].mean().reindex(folds)
-            axes.bar(np.arange(len(folds)) + shift, means, width * 0.92, color=colour, label=name)
+            entries.append((axes.bar(np.arange(len(folds)) + shift, means, width * 0.92, color=colour), name))
             axes.scatter(
                 [folds.index(fold) + shift for fold in own["fold"]],
                 own["value"],
@@ -170,7 +171,7 @@ def draw_folds(metrics, outputs, dataset, metric, intervals=None, names=None):
         axes.grid(axis="x", visible=False)
         axes.set_ylabel(f"{axis_name(metric)} on test data")
         axes.set_title(f"{dataset}: by fold")
-        figure.legend(loc="outside lower center", ncols=min(6, len(drawn)))
+        legend(figure, entries, loc="outside lower center", ncols=min(6, len(drawn)))
 
 
 def _mean_bar(axes, place, width, own, colour, intervals, dataset, metric, name):

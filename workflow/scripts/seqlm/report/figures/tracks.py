@@ -4,7 +4,7 @@ import numpy as np
 
 from seqlm.common.errors import InputError
 from seqlm.evaluation.metrics import pearson, spearman
-from seqlm.report.drawing.style import FAINT, INK, drawing, looks, ordered
+from seqlm.report.drawing.style import FAINT, INK, drawing, legend, looks, ordered
 
 
 def _models(examples, what):
@@ -35,22 +35,16 @@ def draw_tracks(examples, outputs, dataset, names=None, unit="label score"):
             observed = examples["observed"][i]
             length = int(np.isfinite(observed).sum())
             place = np.arange(length)
-            axes.fill_between(place, observed[:length], step="mid", color="#BDBDBD", linewidth=0, label="observed")
+            area = axes.fill_between(place, observed[:length], step="mid", color="#BDBDBD", linewidth=0)
+            entries = [(area, "observed")]
             for name in drawn:
-                axes.plot(
-                    place,
-                    examples["prediction"][found.index(name), i, :length],
-                    color=look[name]["color"],
-                    linewidth=1.7,
-                    alpha=0.9,
-                    label=name,
-                )
+                predicted, colour = examples["prediction"][found.index(name), i, :length], look[name]["color"]
+                entries.append((axes.plot(place, predicted, color=colour, linewidth=1.7, alpha=0.9)[0], name))
             axes.set_title(f"test window {examples['id'][i]}", fontsize=12)
             axes.set_xlim(-0.5, length - 0.5)
             axes.set_ylabel(unit)
         panels[-1].set_xlabel("position in window (bases)")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
+        legend(figure, entries, loc="outside lower center", ncols=min(6, len(entries)))
 
 
 def draw_scatter(examples, outputs, dataset, names=None, unit=""):

@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.report.drawing.bars import stage_legend, time_bars
-from seqlm.report.drawing.style import axis_name, drawing, looks, memory, ordered, short, some
+from seqlm.report.drawing.style import axis_name, drawing, legend, looks, memory, ordered, short, some
 
 
 def draw_training(history, outputs, dataset, model=None, metric="pearson", names=None):
@@ -46,21 +46,12 @@ def draw_training(history, outputs, dataset, model=None, metric="pearson", names
                 )
         grid[0, 0].set_ylabel("loss")
         grid[1, 0].set_ylabel(axis_name(metric))
-        handles = [
-            grid[0, 0].plot([], [], color="#555555", linestyle=":", label="training")[0],
-            grid[0, 0].plot([], [], color="#555555", label="validation")[0],
-            grid[0, 0].plot(
-                [],
-                [],
-                color="#555555",
-                linestyle="none",
-                marker="*",
-                markersize=14,
-                markeredgecolor="white",
-                label="best epoch",
-            )[0],
+        star = {"linestyle": "none", "marker": "*", "markersize": 14, "markeredgecolor": "white"}
+        entries = [
+            (grid[0, 0].plot([], [], color="#555555", **line)[0], label)
+            for label, line in (("training", {"linestyle": ":"}), ("validation", {}), ("best epoch", star))
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        legend(figure, entries, loc="outside lower center", ncols=3)
 
 
 def _run(top, bottom, run, metric, colour):
