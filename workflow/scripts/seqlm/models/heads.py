@@ -41,6 +41,11 @@ class ConvHead(nn.Module):
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, 1)
 
+    @property
+    def reach(self):
+        """Positions on either side that an output depends on; an even kernel has one more on its right."""
+        return self.conv.kernel_size[0] // 2
+
     def forward(self, x):
         x = self._convolved(x).transpose(1, 2)  # channels stay last in memory
         return self.linear(self.dropout(F.gelu(x))).squeeze(-1)

@@ -1,9 +1,11 @@
 """Any input file as one stream of records, counted first so that it can be cut into chunks and shards."""
 
 import csv
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ FORMATS = {
 }
 PACKED = (".gz", ".bgz")
 PLACES = ("chrom", "start", "end")
+_BLOCK = 1 << 16  # bases of a genome read at a time
 
 
 class Record(NamedTuple):
@@ -81,10 +84,17 @@ class Source:
     sizes: dict | None = None
 
     def chunks(self, size, first=0, last=None):
-        """Chunks `first` to `last` (not included) of `size` records, each a list."""
+        """Chunks `first` to `last` (not included) of `size` records, each an iterator.
+
+        One record is in memory at a time. What is not taken of a chunk before the next is asked for is skipped, and
+        nothing is looked up for it.
+        """
         rows = islice(self.rows(), first * size, None if last is None else last * size)
-        while chunk := [self.complete(row) for row in islice(rows, size)]:
-            yield chunk
+        for row in rows:
+            chunk = chain([row], islice(rows, size - 1))
+            del row
+            yield map(self.complete, chunk)
+            deque(chunk, maxlen=0)
 
 
 def open_records(path, genome=None, length=None, format=None, **reading):
@@ -123,7 +133,7 @@ def open_records(path, genome=None, length=None, format=None, **reading):
     if format in ("bed", "vcf"):
         if genome is None:
             raise InputError(path, f"a {format.upper()} file needs the genome it refers to", "give it with --genome")
-        genome = Genome(genome)
+        genome = _Blocks(Genome(genome))
         return (_open_bed if format == "bed" else _open_vcf)(path, genome, length)
     if is_spliced(format, reading):
         return _open_transcripts(path, format, genome, reading)
@@ -286,6 +296,25 @@ def _open_transcripts(path, format, genome, reading):
 
 
 # genome --------------------------------------------------------------------------------------------------------------
+
+
+class _Blocks:
+    """A genome read block by block: windows that lie close together, as in a sorted file, share what is read."""
+
+    def __init__(self, genome):
+        self.lengths, self._whole = genome.lengths, genome.fetch
+        self._block = lru_cache(4)(self._read)
+
+    def _read(self, chrom, number):
+        return self._whole(chrom, number * _BLOCK, min((number + 1) * _BLOCK, self.lengths[chrom]))
+
+    def fetch(self, chrom, start, end):
+        """As `Genome.fetch`, of a stretch that lies within the record."""
+        if end - start > _BLOCK:
+            return self._whole(chrom, start, end)
+        first = start // _BLOCK
+        text = "".join(self._block(chrom, number) for number in range(first, -(-end // _BLOCK)))
+        return text[start - first * _BLOCK : end - first * _BLOCK]
 
 
 def _open_bed(path, genome, _):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,15 +17,17 @@ from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 
 CHUNK = 1024  # records
+BASES = 1 << 22  # of the records that are worked on at once, or a single longer record
 TABLES = (".parquet", ".csv", ".tsv")
 TRACKS = (".bw", ".bigwig", ".bedgraph", ".bg", ".bed")
 
 
-def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1), describe="predict"):
+def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1), describe="predict", check=None):
     """Turn the records of a file into an output file.
 
-    Finished chunks lie in the folder ``<output>.parts`` until all are there. A run that was interrupted continues from
-    them if nothing it depends on has changed.
+    All records are read and checked once before anything is computed. Finished chunks lie in the folder
+    ``<output>.parts`` until all are there, named after the records they were made from: a run that was interrupted
+    continues from them, also when other records of the file have changed meanwhile.
 
     Parameters
     ----------
@@ -32,20 +35,23 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
     make_table : callable
         List of records -> pyarrow.Table.
     output : path
-        Parquet with one row group per chunk, CSV or TSV; bigWig, bedGraph or BED for records with a place.
+        Parquet with one row group per chunk (several where records are long), CSV or TSV; bigWig, bedGraph or BED for
+        records with a place.
     settings : dict
-        What the result depends on besides the input; must fit into JSON.
+        What the result depends on besides the records; must fit into JSON.
     chunk_size : int
-        Records in memory at a time.
+        Records in a chunk. No more of them than hold `BASES` bases are in memory at a time.
     shard : (int, int)
         (k, n): only the kth of n slices of chunks, counted from 1. Shards are parquet, for `gather`.
     describe : str
         Label of the progress bar.
+    check : callable, optional
+        Called with each record before anything is computed; raises InputError for one that cannot be used.
 
     Raises
     ------
     InputError
-        No such shard; a suffix that cannot be written, or not from this input.
+        No such shard; a suffix that cannot be written, or not from this input; a record that cannot be used.
     """
     output, (number, shards) = Path(output), shard
     check_output(output, shards, source)
@@ -55,25 +61,54 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
         raise InputError("--shard", f"there is no shard {number} of {shards}", "shards are 1/n to n/n")
     chunks = -(-source.total // chunk_size)
     first, last = (chunks * at // shards for at in (number - 1, number))
-    stat = source.path.stat()
-    settings = settings | {"input": [str(source.path), stat.st_size, stat.st_mtime_ns], "chunk_size": chunk_size}
-    folder = _part_folder(output, settings | {"shard": [number, shards]})
-    paths = [folder / f"chunk-{index:06d}.parquet" for index in range(first, last)]
-    done = next((i for i, path in enumerate(paths) if not path.exists()), len(paths))
-    count = min(source.total, last * chunk_size) - min(source.total, first * chunk_size)
-    with tqdm(total=count, initial=min(done * chunk_size, count), desc=describe, unit="seq", unit_scale=True) as bar:
-        for path, records in zip(paths[done:], source.chunks(chunk_size, first + done, last), strict=True):
-            table = make_table(records)
+    surveyed = survey(source, chunk_size, first, last, check)
+    folder = _part_folder(output, settings | {"chunk_size": chunk_size, "shard": [number, shards]})
+    paths = [folder / f"chunk-{index:06d}-{name}.parquet" for index, (name, _) in enumerate(surveyed, first)]
+    kept = _keep_parts(folder, paths)
+    counts = [count for _, count in surveyed]
+    done = sum(count for path, count in zip(paths, counts, strict=True) if path in kept)
+    with tqdm(total=sum(counts), initial=done, desc=describe, unit="seq", unit_scale=True) as bar:
+        for path, records in zip(paths, source.chunks(chunk_size, first, last), strict=True):
+            if path in kept:
+                continue
             with atomic_path(path) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
-            bar.update(len(records))
+                _write_chunk(records, make_table, temporary, bar)
     if not paths:  # more shards than chunks: a table without rows, of the same columns
         paths = [folder / "empty.parquet"]
-        table = make_table(next(source.chunks(1))).slice(0, 0)
+        table = make_table(list(next(source.chunks(1)))).slice(0, 0)
         with atomic_path(paths[0]) as temporary:
             pq.write_table(table, temporary, compression="zstd")
     gather(paths, output, source.sizes)
     shutil.rmtree(folder)
+
+
+def survey(source, chunk_size=CHUNK, first=0, last=None, check=None):
+    """Read all records once, so that what is wrong with one of them is told before anything is computed.
+
+    Parameters
+    ----------
+    source, chunk_size, check
+        As for `stream`.
+    first, last : int
+        Chunks, as for `Source.chunks`.
+
+    Returns
+    -------
+    list of (str, int)
+        Of each chunk what tells its records from any others, and how many they are.
+    """
+    result = []
+    with tqdm(desc="check", unit="seq", unit_scale=True, delay=1) as bar:
+        for records in source.chunks(chunk_size, first, last):
+            sha, count = hashlib.sha256(), 0
+            for record in records:
+                if check is not None:
+                    check(record)
+                sha.update(repr(tuple(record)).encode())
+                count += 1
+            result.append((sha.hexdigest()[:32], count))
+            bar.update(count)
+    return result
 
 
 def check_output(output, shards=1, source=None):
@@ -153,12 +188,49 @@ def _part_folder(output, settings):
     plan = folder / "plan.json"
     text = json.dumps(settings | {"seqlm": seqlm.__version__}, indent=1, sort_keys=True) + "\n"
     if folder.exists() and not (plan.exists() and plan.read_text() == text):
-        print(f"{folder}: made from another input, model or setting; starting again", file=sys.stderr)
+        print(f"{folder}: made with another model or setting; starting again", file=sys.stderr)
         shutil.rmtree(folder)
     if not folder.exists():
         with atomic_path(plan) as temporary:
             temporary.write_text(text)
     return folder
+
+
+def _keep_parts(folder, paths):
+    """Those of the paths that are there; finished chunks of records that have changed are deleted."""
+    found = set(folder.glob("chunk-*.parquet"))
+    stale = found.difference(paths)
+    if stale:
+        kept = len(found) - len(stale)
+        print(f"{folder}: the input has changed; {kept} of {len(found)} finished chunks are kept", file=sys.stderr)
+    for path in stale:
+        path.unlink()
+    return found - stale
+
+
+def _write_chunk(records, make_table, output, bar):
+    """Tables of groups of records, a row group each."""
+    with ExitStack() as stack:
+        writer = None
+        for group in _groups(records):
+            table = make_table(group)
+            writer = writer or stack.enter_context(pq.ParquetWriter(output, table.schema, compression="zstd"))
+            writer.write_table(table)
+            bar.update(len(group))
+
+
+def _groups(records):
+    """Records in lists of at most `BASES` bases, or of one record that is longer."""
+    group, bases = [], 0
+    for record in records:
+        size = sum(len(field) for field in record if isinstance(field, str))
+        if group and bases + size > BASES:
+            yield group
+            group, bases = [], 0
+        group.append(record)
+        bases += size
+    if group:
+        yield group
 
 
 def _write_text(paths, output, separator):

@@ -63,6 +63,11 @@ class CNN(SequenceModel):
             self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout)
         self.post_init()
 
+    @property
+    def reach(self):
+        """See `seqlm.models.base`."""
+        return self.conv.kernel_size[0] // 2 + self.head.reach if self.config.target == "track" else None
+
     def encode(self, sequences):
         """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""
         return torch.from_numpy(base_codes(sequences, length=self.config.length))
