@@ -28,7 +28,9 @@ def predict_command(arguments=None):
         "interrupted run continues when it is started again.",
         epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. For numbers low "
         "and high are the ends of a conformal interval; class probabilities are calibrated: both by the models' "
-        "validation parts. A VCF gives the predictions for the windows of both alleles and their difference.",
+        "validation parts. A VCF gives the predictions for the windows of both alleles and their difference. Where it "
+        "is known how far a network sees (tracks of cnn), long records are read in overlapping pieces, with the same "
+        "result; any other network reads a record as a whole: cut long ones into windows, as by a BED file.",
     )
     parser.add_argument("--model", nargs="+", metavar="BUNDLE", help="folders of trained models")
     parser.add_argument(

@@ -4,13 +4,13 @@ import csv
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
+from seqlm.streaming.blocks import Blocks
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
@@ -25,7 +25,6 @@ FORMATS = {
 }
 PACKED = (".gz", ".bgz")
 PLACES = ("chrom", "start", "end")
-_BLOCK = 1 << 16  # bases of a genome read at a time
 
 
 class Record(NamedTuple):
@@ -133,7 +132,7 @@ def open_records(path, genome=None, length=None, format=None, **reading):
     if format in ("bed", "vcf"):
         if genome is None:
             raise InputError(path, f"a {format.upper()} file needs the genome it refers to", "give it with --genome")
-        genome = _Blocks(Genome(genome))
+        genome = Blocks(Genome(genome))
         return (_open_bed if format == "bed" else _open_vcf)(path, genome, length)
     if is_spliced(format, reading):
         return _open_transcripts(path, format, genome, reading)
@@ -296,25 +295,6 @@ def _open_transcripts(path, format, genome, reading):
 
 
 # genome --------------------------------------------------------------------------------------------------------------
-
-
-class _Blocks:
-    """A genome read block by block: windows that lie close together, as in a sorted file, share what is read."""
-
-    def __init__(self, genome):
-        self.lengths, self._whole = genome.lengths, genome.fetch
-        self._block = lru_cache(4)(self._read)
-
-    def _read(self, chrom, number):
-        return self._whole(chrom, number * _BLOCK, min((number + 1) * _BLOCK, self.lengths[chrom]))
-
-    def fetch(self, chrom, start, end):
-        """As `Genome.fetch`, of a stretch that lies within the record."""
-        if end - start > _BLOCK:
-            return self._whole(chrom, start, end)
-        first = start // _BLOCK
-        text = "".join(self._block(chrom, number) for number in range(first, -(-end // _BLOCK)))
-        return text[start - first * _BLOCK : end - first * _BLOCK]
 
 
 def _open_bed(path, genome, _):

@@ -15,6 +15,9 @@ from tqdm import tqdm
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
+from seqlm.common.runtime import release_memory
+from seqlm.streaming.tables import LARGE, parquet_writer, row_groups
+from seqlm.streaming.tracks import write_tracks
 
 CHUNK = 1024  # records
 BASES = 1 << 22  # of the records that are worked on at once, or a single longer record
@@ -72,13 +75,18 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
             if path in kept:
                 continue
             with atomic_path(path) as temporary:
-                _write_chunk(records, make_table, temporary, bar)
+                large = _write_chunk(records, make_table, temporary, bar)
+            if large:
+                release_memory()
     if not paths:  # more shards than chunks: a table without rows, of the same columns
         paths = [folder / "empty.parquet"]
         table = make_table(list(next(source.chunks(1)))).slice(0, 0)
-        with atomic_path(paths[0]) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-    gather(paths, output, source.sizes)
+        with atomic_path(paths[0]) as temporary, parquet_writer(temporary, table.schema) as writer:
+            writer.write_table(table)
+    if len(paths) == 1 and output.suffix == ".parquet":
+        paths[0].replace(output)
+    else:
+        gather(paths, output, source.sizes)
     shutil.rmtree(folder)
 
 
@@ -152,24 +160,13 @@ def gather(paths, output, sizes=None):
             raise InputError(path, "its columns are not those of the first part", "gather parts of one prediction")
     with atomic_path(output) as temporary:
         if output.suffix.lower() in TRACKS:
-            from seqlm.streaming.tracks import write_tracks
-
             write_tracks(paths, temporary, sizes)
         elif output.suffix == ".parquet":
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            with parquet_writer(temporary, schema) as writer:
                 for group in row_groups(paths):
                     writer.write_table(group)
         else:
             _write_text(paths, temporary, "," if output.suffix == ".csv" else "\t")
-
-
-def row_groups(paths):
-    """The row groups of parquet files, in order, those without rows left out."""
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                if file.metadata.row_group(number).num_rows:
-                    yield file.read_row_group(number)
 
 
 def digest(path):
@@ -209,14 +206,21 @@ def _keep_parts(folder, paths):
 
 
 def _write_chunk(records, make_table, output, bar):
-    """Tables of groups of records, a row group each."""
+    """Tables of groups of records, a row group each. Whether one of them was large."""
+    large = False
     with ExitStack() as stack:
         writer = None
         for group in _groups(records):
-            table = make_table(group)
-            writer = writer or stack.enter_context(pq.ParquetWriter(output, table.schema, compression="zstd"))
+            table, count = make_table(group), len(group)
+            group.clear()  # long sequences are not kept while their predictions are written
+            writer = writer or stack.enter_context(parquet_writer(output, table.schema))
+            if table.nbytes > LARGE:
+                large = True
+                release_memory()
             writer.write_table(table)
-            bar.update(len(group))
+            bar.update(count)
+            del table
+    return large
 
 
 def _groups(records):
@@ -229,6 +233,7 @@ def _groups(records):
             group, bases = [], 0
         group.append(record)
         bases += size
+        del record
     if group:
         yield group
 
@@ -244,8 +249,13 @@ def _write_text(paths, output, separator):
 
 
 def _text(column):
-    kind, values = column.type, column.to_pylist()
-    show = "{:.7g}".format if pa.types.is_float32(kind) or pa.types.is_list(kind) else str
-    if pa.types.is_list(kind):
-        return ["" if row is None else " ".join(map(show, row)) for row in values]
-    return ["" if value is None else show(value) for value in values]
+    if pa.types.is_list(column.type):
+        return ["" if not row.is_valid else _numbers(row.values) for row in column]
+    show = "{:.7g}".format if pa.types.is_float32(column.type) else str
+    return ["" if value is None else show(value) for value in column.to_pylist()]
+
+
+def _numbers(values, some=1 << 16):
+    """Values separated by spaces; as Python's numbers, some at a time, they would take ten times the memory."""
+    pieces = (values.slice(at, some).to_pylist() for at in range(0, len(values), some))
+    return " ".join(" ".join(map("{:.7g}".format, piece)) for piece in pieces)
