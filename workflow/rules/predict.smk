@@ -112,7 +112,7 @@ rule write_tracks:
         "../../envs/train.yaml"
     params:
         model=lambda w: w.model,
-        code=code_digest("streaming/tracks"),
+        code=code_digest("streaming/tracks", "streaming/tables"),
     script:
         "../scripts/write_tracks.py"
 

@@ -82,7 +82,7 @@ def test_every_column_of_every_table_is_declared():
 
     text = {
         "dataset", "model", "part", "metric", "stage", "quantity", "unit", "device", "model_a", "model_b", "better",
-        "verdict", "class",
+        "verdict", "class", "family", "question", "representative",
     }  # fmt: skip
     columns = {
         *INTERVAL_COLUMNS, *PAIR_COLUMNS, *collecting.METRIC_COLUMNS, *collecting.COST_COLUMNS,
@@ -102,3 +102,17 @@ def test_any_names_and_numbers_come_back(tmp_path_factory, rows):
     again = read_table(path)
     assert again["model"].tolist() == [name for name, _ in rows]
     np.testing.assert_array_equal(again["value"], [value for _, value in rows])
+
+
+def test_every_column_of_a_comparison_comes_back_as_it_was(tmp_path):
+    """What `compare` computes is what verdict and figures read: a family without a name, a flag, nan where unknown."""
+    intervals = pd.DataFrame({
+        "metric": ["pearson", "pearson"], "model": ["01", "null"], "family": ["linear", ""],
+        "validation": [0.5, float("nan")], "representative": [True, False], "value": [0.4, 0.1],
+    })  # fmt: skip
+    pairs = pd.DataFrame({
+        "question": ["families"], "p_holm": [0.01], "among": [3], "detectable": [0.02], "better": ["neither"],
+    })  # fmt: skip
+    for name, table in (("intervals", intervals), ("comparisons", pairs)):
+        write_table(table, tmp_path / f"{name}.tsv")
+        pd.testing.assert_frame_equal(read_table(tmp_path / f"{name}.tsv"), table)

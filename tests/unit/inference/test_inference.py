@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from seqlm.common.errors import InputError
 from seqlm.inference.prediction import predict, predict_cross, predict_targets
 from seqlm.models.bundle import save_bundle
 from seqlm.models.networks.cnn import CNN, CNNConfig
@@ -161,6 +162,51 @@ def test_sequences_of_many_lengths_keep_their_order_and_see_no_padding():
     y = predict(model, sequences)
     for sequence, track in zip(sequences, y, strict=True):
         torch.testing.assert_close(track, model(model.encode([sequence]))[0].detach())
+
+
+@pytest.mark.parametrize("kernel", [1, 4, 11])
+@pytest.mark.parametrize("length", [None, 30_000])
+def test_long_sequences_in_pieces_are_what_the_network_makes_of_them_whole(kernel, length):
+    torch.manual_seed(0)
+    model = CNN(CNNConfig(filters=4, hidden=4, kernel=kernel, length=length)).eval().double()
+    sequences = ["".join(np.random.default_rng(i).choice(list("ACGTN"), n)) for i, n in enumerate((20_011, 9000, 50))]
+    with torch.no_grad():
+        whole = [model(model.encode([sequence]))[0, : len(sequence)] for sequence in sequences]
+    seen = []
+    model.register_forward_hook(lambda _, given, __: seen.append(given[0].shape[-1]))
+    for sequence, track, own in zip(sequences, predict_targets(model, sequences, device="cpu"), whole, strict=True):
+        assert len(track) == len(sequence)
+        torch.testing.assert_close(torch.from_numpy(track), own.float(), rtol=0, atol=1e-7)
+    assert max(seen) < 9000
+    # A tensor, and what `func` sees, are of the whole length.
+    X = one_hot_of(sequences[0]).double()
+    y = predict(model, X, device="cpu", func=lambda y: y.cumsum(-1))
+    torch.testing.assert_close(y[0], model(X)[0].detach().cumsum(-1), rtol=1e-9, atol=1e-9)
+
+
+def one_hot_of(sequence):
+    codes = torch.tensor(["ACGTN".find(letter) for letter in sequence])
+    return torch.nn.functional.one_hot(codes, 5)[:, :4].T[None].float()
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 5, 8])
+def test_the_reach_of_the_cnn_covers_all_that_a_value_depends_on(kernel):
+    torch.manual_seed(0)
+    model = CNN(CNNConfig(filters=4, hidden=4, kernel=kernel)).eval()
+    X = torch.rand(1, 4, 61, requires_grad=True)
+    (gradient,) = torch.autograd.grad(model(X)[0, 30], X)
+    read = gradient.abs().sum((0, 1)).nonzero().flatten() - 30
+    assert max(-int(read.min()), int(read.max())) == model.reach
+    assert CNN(CNNConfig(filters=4, hidden=4, kernel=kernel, target="scalar")).reach is None
+
+
+def test_too_little_memory_is_one_line():
+    def fails(X):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for rows, mend in ((1, "windows"), (2, "batch_size")):
+        with pytest.raises(InputError, match=f"{rows} x 7 positions.*{mend}"):
+            predict(lambda_module(fails), torch.zeros(rows, 4, 7), batch_size=rows)
 
 
 def test_bundle_from_its_folder(tmp_path):

@@ -16,53 +16,12 @@ from seqlm.common.errors import InputError
 from seqlm.inference.prediction import predict, predict_targets
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
-from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.sequences import Genome, reverse_complement
-from seqlm.streaming import predicting
 from seqlm.streaming.command import predict_command, predict_file, score_command
 from seqlm.streaming.records import allele_windows, open_records
 from seqlm.streaming.tracks import write_tracks
 from seqlm.streaming.variants import score_variants
 from seqlm.streaming.writing import gather
-
-SIZE = {"filters": 4, "hidden": 4, "kernel": 5}
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory):
-    """Bundles: two tracks, two scalars with scaled labels, two of three classes."""
-    folder = tmp_path_factory.mktemp("bundles")
-    settings = {
-        "track": {},
-        "scalar": {"label_scaling": {"kind": "standard", "scale": 2.0, "offset": 3.0}},
-        "class": {"n_outputs": 3, "classes": ["a", "b", "c"]},
-    }
-    for target, more in settings.items():
-        for seed in range(2):
-            torch.manual_seed(seed)
-            save_bundle(CNN(CNNConfig(target=target, **SIZE, **more)), folder / f"{target}{seed}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def sequences():
-    rng = np.random.default_rng(0)
-    return ["".join(rng.choice(list("ACGT"), 40)) for _ in range(23)]
-
-
-@pytest.fixture
-def fasta(tmp_path, sequences):
-    path = tmp_path / "x.fa"
-    path.write_text("".join(f">s{i} some\n{s[:25]}\n{s[25:].lower()}\n" for i, s in enumerate(sequences)))
-    return path
-
-
-@pytest.fixture
-def genome(tmp_path):
-    rng = np.random.default_rng(1)
-    path = tmp_path / "genome.fa"
-    path.write_text("".join(f">{name}\n{''.join(rng.choice(list('ACGT'), 200))}\n" for name in ("chr2", "chr1")))
-    return path
 
 
 def records_of(source, size=4):
@@ -133,44 +92,6 @@ def test_strands_are_averaged_and_tracks_turned_round(target, bundles, fasta, se
     other = other[:, ::-1] if target == "track" else other
     written = np.array(pq.read_table(tmp_path / "out.parquet")["prediction"].to_pylist())
     np.testing.assert_allclose(written, (own + other) / 2, atol=1e-6)
-
-
-def test_an_interrupted_run_continues(bundles, fasta, tmp_path, monkeypatch):
-    out, calls = tmp_path / "out.parquet", []
-    plain = predicting.sequence_table
-
-    def breaks(ensemble, records, places):
-        calls.append(len(records))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return plain(ensemble, records, places)
-
-    monkeypatch.setattr(predicting, "sequence_table", breaks)
-    with pytest.raises(KeyboardInterrupt):
-        predict_file([bundles / "track0"], fasta, out, chunk_size=5, device="cpu")
-    assert not out.exists()
-    assert len(list((tmp_path / "out.parquet.parts").glob("chunk-*.parquet"))) == 2
-    predict_file([bundles / "track0"], fasta, out, chunk_size=5, device="cpu")
-    assert calls == [5, 5, 5, 5, 5, 3]  # the third chunk twice, those before it once
-    predict_file([bundles / "track0"], fasta, tmp_path / "whole.parquet", chunk_size=5, device="cpu")
-    assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
-
-
-def test_chunks_of_another_model_are_not_used(bundles, fasta, tmp_path, monkeypatch, capsys):
-    out, plain = tmp_path / "out.parquet", predicting.sequence_table
-
-    def breaks(ensemble, records, places):
-        if records[0].id != "s0":
-            raise KeyboardInterrupt
-        return plain(ensemble, records, places)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(predicting, "sequence_table", breaks)
-        predict_file([bundles / "track0"], fasta, out, chunk_size=5, device="cpu")
-    predict_file([bundles / "track1"], fasta, out, chunk_size=5, device="cpu")
-    assert "starting again" in capsys.readouterr().err
-    predict_file([bundles / "track1"], fasta, tmp_path / "whole.parquet", chunk_size=5, device="cpu")
-    assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 @pytest.mark.parametrize("shards", [1, 3, 8])  # 5 chunks: also shards that are empty
@@ -368,18 +289,6 @@ MISUSES = {
     "not the reference": ("x.vcf", "chr1\t50\t.\tAAAAAAAA\tC\n", "REF"),
     "symbolic": ("x.vcf", "chr1\t50\t.\tA\t<DEL>\n", "<DEL>"),
 }
-
-
-@pytest.fixture(scope="module")
-def fixed(tmp_path_factory):
-    """A model that reads 50 bases."""
-    return save_fixed(tmp_path_factory.mktemp("fixed") / "bundle")
-
-
-def save_fixed(folder):
-    torch.manual_seed(0)
-    save_bundle(CNN(CNNConfig(target="track", length=50, **SIZE)), folder)
-    return folder
 
 
 @pytest.mark.parametrize("misuse", MISUSES)

@@ -57,6 +57,16 @@ def reuse_memory():
             mallopt(setting, value)
 
 
+def release_memory():
+    """Give freed memory of Arrow and the C library back to the system: between two steps that need much."""
+    import pyarrow
+
+    pyarrow.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
+
+
 def pick_device(wish="auto"):
     """The device to compute on.
 

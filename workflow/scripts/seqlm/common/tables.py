@@ -24,12 +24,15 @@ CELL = ["dataset", "model", "fold", "seed"]
 NUMBERS = {
     *("fold", "seed", "epoch", "step", "value"),
     *("folds", "seeds", "examples", "groups", "low", "high", "pooled", "pooled_low", "pooled_high"),  # intervals
-    *("a", "b", "difference", "p_value", "p_holm"),  # comparisons
+    *("validation", "labels"),  # intervals too
+    *("a", "b", "difference", "p_value", "among", "p_holm", "detectable"),  # comparisons
+    *("affected", "tested", "without"),  # leakage
     *("precision", "recall", "f1", "observed", "predicted", "count", "share"),  # classes
     *("mean", "tokens", "cluster", "x", "y"),  # regions of mRNAs, folds, maps
     *("start_offset", "end_offset", "loo"),
 }
-TEXT_OF = {"confusion": {"observed", "predicted"}}  # classes there, numbers of examples elsewhere
+TEXT_OF = {"confusion": {"observed", "predicted"}, "settings": {"value"}}  # numbers elsewhere
+YES_OR_NO = {"representative"}
 NO_NUMBER = ["", "nan", "NaN", "NA"]
 
 _CELL_PLACE = re.compile(
@@ -76,7 +79,8 @@ def read_table(path, columns=(), empty=False):
     Returns
     -------
     DataFrame
-        Columns in `NUMBERS` as numbers, nan where a cell is empty; all others as the text that is written there.
+        Columns in `NUMBERS` as numbers, nan where a cell is empty; those in `YES_OR_NO` as bool; all others as the text
+        that is written there.
 
     Raises
     ------
@@ -115,6 +119,8 @@ def _read_text(path):
         if not pd.api.types.is_numeric_dtype(table[name]) and len(table):
             wrong = table[name][pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna()].iloc[0]
             raise InputError(path, f"column {name} holds {wrong!r}, which is no number", "mend that cell")
+    for name in YES_OR_NO & set(names):
+        table[name] = table[name] == "True"
     return table.astype({name: float for name in numbers if not len(table)})
 
 

@@ -12,12 +12,16 @@ from itertools import groupby
 import torch
 from tqdm import tqdm
 
+from seqlm.common.errors import InputError
 from seqlm.inference.reading import check_size, check_tensors, readable
 from seqlm.sequences import base_codes
 
 # Positions (sequences x length) in one batch when the caller names no batch size. On a CPU a batch whose
 # activations stay in the cache is fastest; a GPU wants many more positions at once to be busy.
 CPU_POSITIONS, GPU_POSITIONS = 2**13, 2**19
+# A longer input is cut into pieces where a network says its reach. A piece is at least this many times as long as the
+# reach, so that little is computed twice.
+REACHES = 16
 
 
 def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=None, verbose=False):
@@ -56,6 +60,14 @@ def predict(model, X, args=None, func=None, batch_size=None, dtype=None, device=
     ------
     ValueError
         `X` is empty or one text, `batch_size` below 1, or an element of `args` no tensor or of another number of rows.
+    InputError
+        A batch needs more memory than there is.
+
+    Notes
+    -----
+    A model that says in ``reach`` how many positions on either side a value of its track depends on (`cnn`) predicts
+    long sequences in overlapping pieces: the same values, in memory that grows by the values alone. Any other model
+    reads a sequence as a whole; cut long ones into windows for it.
     """
     check_size("batch_size", batch_size)
     if len(X) == 0:
@@ -205,11 +217,16 @@ class _Run:
         return X.to(self.device).to(self.dtype) if narrow else X.to(self.dtype).to(self.device)
 
     def __call__(self, X, args=(), func=None):
-        # Our models read base codes and token ids, (N, length) integers, as they are.
-        codes = self.keeps_codes and X.ndim == 2 and not X.dtype.is_floating_point
-        X = X.to(self.device) if codes else self.to_device(X)
-        with self.context():
-            y = self.model(X, *[self.to_device(arg) for arg in args])
+        try:
+            with self.context():
+                piece = None if args else self._piece(X)
+                y = self._in_pieces(X, piece) if piece else self._forward(X, args)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU only the words tell
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
+            mend = "give a smaller batch_size" if len(X) > 1 else "cut long sequences into windows"
+            problem = f"{len(X)} x {X.shape[-1]:,} positions need more memory than there is"
+            raise InputError("predict", problem, mend) from None
         if func is not None:
             y = func(y)
         if isinstance(y, torch.Tensor):
@@ -217,6 +234,31 @@ class _Run:
         if isinstance(y, (list, tuple)):
             return tuple(part.cpu() for part in y)
         raise ValueError(f"the model returned {type(y).__name__}; predict needs a tensor or several tensors")
+
+    def _forward(self, X, args=()):
+        # Our models read base codes and token ids, (N, length) integers, as they are.
+        codes = self.keeps_codes and X.ndim == 2 and not X.dtype.is_floating_point
+        return self.model(X.to(self.device) if codes else self.to_device(X), *[self.to_device(arg) for arg in args])
+
+    def _piece(self, X):
+        """Positions to predict at a time, or None for all."""
+        reach = getattr(self.model, "reach", None) if self.keeps_codes else None
+        if reach is None:
+            return None
+        positions = GPU_POSITIONS if self.device.type == "cuda" else CPU_POSITIONS
+        size = max(positions, REACHES * reach)
+        return size if X.shape[-1] > size + reach else None
+
+    def _in_pieces(self, X, size):
+        """What the model makes of all of X (N, .., length), piece by piece, each with its neighbours within reach."""
+        length, reach, y = X.shape[-1], self.model.reach, None
+        for start in range(0, length, size):
+            end, first = min(start + size, length), max(start - reach, 0)
+            part = self._forward(X[..., first : end + reach])[..., start - first : end - first]
+            if y is None:
+                y = part.new_empty(*part.shape[:-1], length)
+            y[..., start:end] = part
+        return y
 
 
 def _join(outputs):

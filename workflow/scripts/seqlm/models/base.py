@@ -64,6 +64,10 @@ class SequenceModel(PreTrainedModel):
     main_input_name = "X"
     tokenizer = None
     reads_bases = False
+    # For a track: how many positions on either side of a base its prediction depends on, so that long inputs can be
+    # predicted in pieces. A stretch of the input by itself must give what it gives within the whole, but for this many
+    # positions where it was cut. None: not known, or all.
+    reach = None
 
     @torch.no_grad()
     def _init_weights(self, module):

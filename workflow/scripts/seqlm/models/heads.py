@@ -52,6 +52,11 @@ class ConvHead(nn.Module):
         self.linear = nn.Linear(hidden, 1)
         self.skip = Conv1d(skip, hidden, kernel, padding="same", bias=False) if skip else None
 
+    @property
+    def reach(self):
+        """Positions on either side that an output depends on; an even kernel has one more on its right."""
+        return self.conv.kernel_size[0] // 2
+
     def forward(self, x, shown=None):
         """`x` is (N, L, dim), `shown` (N, L, skip)."""
         x = self._convolved(x)

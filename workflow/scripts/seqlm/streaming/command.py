@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from seqlm.common.errors import InputError, one_line_errors
@@ -28,7 +28,9 @@ def predict_command(arguments=None):
         "interrupted run continues when it is started again.",
         epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. For numbers low "
         "and high are the ends of a conformal interval; class probabilities are calibrated: both by the models' "
-        "validation parts. A VCF gives the predictions for the windows of both alleles and their difference.",
+        "validation parts. A VCF gives the predictions for the windows of both alleles and their difference. Where it "
+        "is known how far a network sees (tracks of cnn), long records are read in overlapping pieces, with the same "
+        "result; any other network reads a record as a whole: cut long ones into windows, as by a BED file.",
     )
     parser.add_argument("--model", nargs="+", metavar="BUNDLE", help="folders of trained models")
     parser.add_argument(
@@ -130,7 +132,7 @@ def predict_file(
         How tables, tokens and mRNAs are read, see `seqlm.streaming.records.open_records`.
     """
     check_output(output, shard[1])
-    from seqlm.streaming.predicting import Ensemble, join_tables
+    from seqlm.streaming.predicting import Ensemble, join_tables, record_check
 
     names = models if isinstance(models, dict) else {None: models}
     ensembles = {name: Ensemble(own, reverse_complement, device, batch_size, level) for name, own in names.items()}
@@ -138,13 +140,12 @@ def predict_file(
     source = open_records(input, genome, length, format, **(reading or {}))
     settings = {
         "models": [[name, *map(digest, own)] for name, own in names.items()],
-        "reverse_complement": reverse_complement, "length": length, "level": level,
-        "genome": digest_of_place(genome), "reading": reading or {}, "cleaning": cleaning,
+        "reverse_complement": reverse_complement, "level": level, "cleaning": cleaning,
     }  # fmt: skip
     counts = Counter()
     stream(
-        source, lambda records: join_tables(source, ensembles, records, cleaning, counts), output, settings, chunk_size,
-        shard,
+        source, lambda records: join_tables(source, ensembles, records, cleaning), output, settings, chunk_size, shard,
+        check=record_check(source, ensembles, cleaning, counts),
     )  # fmt: skip
     tell_cleaning(counts, input)
 
@@ -183,11 +184,13 @@ def score_file(
         table = scored.to_table([r.id for r in records])
         return pa.Table.from_pandas(table.astype({"label": "float64"}), preserve_index=False)
 
+    def check(record):
+        ensemble.readable(0, [(record.id, record.sequence)])
+
     settings = {
         "model": digest(model), "edit": edit, "replacements": replacements, "class_index": class_index,
-        "genome": digest_of_place(genome), "reading": reading or {},
     }  # fmt: skip
-    stream(source, make_table, output, settings, chunk_size, shard, "leave one out")
+    stream(source, make_table, output, settings, chunk_size, shard, "leave one out", check)
 
 
 def score_variant_file(
@@ -200,7 +203,7 @@ def score_variant_file(
 
     from seqlm.common.runtime import pick_device
     from seqlm.models.language.hub import load_any
-    from seqlm.streaming.variants import open_variants, own_length, scored_table
+    from seqlm.streaming.variants import check_variant, open_variants, own_length, scored_table
 
     network, device = load_any(model), pick_device(device)
     length = length or own_length(network)
@@ -210,11 +213,9 @@ def score_variant_file(
         table = scored_table(network, variants, both_strands, batch_size, device)
         return pa.Table.from_pandas(table, preserve_index=False)
 
-    settings = {
-        "model": [str(model), digest(model)], "both_strands": both_strands, "length": length,
-        "genome": digest_of_place(genome),
-    }  # fmt: skip
-    stream(source, make_table, output, settings, chunk_size, shard, "variants")
+    settings = {"model": [str(model), digest(model)], "both_strands": both_strands}
+    check = partial(check_variant, network)
+    stream(source, make_table, output, settings, chunk_size, shard, "variants", check)
 
 
 def check_table(output, shards=1):
@@ -222,14 +223,6 @@ def check_table(output, shards=1):
     check_output(output, shards)
     if Path(output).suffix.lower() not in TABLES:
         raise InputError(output, "scores are a table", f"write one of {', '.join(TABLES)}")
-
-
-def digest_of_place(path):
-    """What tells a large file from another without reading it: its path, size and time."""
-    if path is None:
-        return None
-    stat = os.stat(path)
-    return [str(path), stat.st_size, stat.st_mtime_ns]
 
 
 def _shard(text):

@@ -19,6 +19,7 @@ from seqlm.sequences import clean, reverse_complement
 from seqlm.streaming.transcripts import check_tokens
 from seqlm.tokenization.atomic import as_read
 
+_LONG = 1 << 20  # bases from which on it is said that a network reads a record as a whole
 _PROTEIN = 0.25  # share of letters that are no nucleotide codes, from which on a record is taken for a protein
 
 
@@ -135,14 +136,50 @@ class Ensemble:
         return predict_targets(model, sequences, batch_size=self.batch_size, device=self.device)
 
 
-def join_tables(source, ensembles, records, cleaning="N", counts=None):
+def record_check(source, ensembles, cleaning="N", counts=None):
+    """What raises `InputError` for a record that one of the models cannot read; for `seqlm.streaming.writing.stream`.
+
+    Parameters
+    ----------
+    source : Source
+    ensembles : dict of str to Ensemble
+    cleaning : {"error", "N", "drop"}
+    counts : collections.Counter, optional
+        Letters that are neither bases nor N are added here, see `clean_records`.
+    """
+    models = [model for ensemble in ensembles.values() for model in ensemble.models]
+    cleans, counts = _cleans(source, ensembles), Counter() if counts is None else counts
+    whole = not all(getattr(model, "reach", None) is not None or _reads_tokens(model) for model in models)
+
+    def check(record):
+        nonlocal whole
+        if source.kind == "variants":
+            named = [(record.id, record.reference), (record.id, record.alternative)]
+        else:
+            kept = clean_records([record], cleaning, counts) if cleans else [record]
+            named = [(one.id, one.sequence) for one in kept]
+        for model in models:
+            _readable(model, named)
+        if whole and any(len(sequence) > _LONG for _, sequence in named):
+            whole = False  # said once
+            problem = f"record {record.id!r} is read as a whole, in memory that grows with its length"
+            print(f"{source.path}: {problem}; if that is too much, cut it into windows", file=sys.stderr)
+
+    return check
+
+
+def _cleans(source, ensembles):
+    return source.kind == "sequences" and not any(_reads_tokens(m) for e in ensembles.values() for m in e.models)
+
+
+def join_tables(source, ensembles, records, cleaning="N"):
     """Tables of several ensembles one below the other, in a column `model` their names; None: one without a name.
 
     Bases are cleaned first, see `clean_records`.
     """
     tables = []
-    if source.kind == "sequences" and not any(_reads_tokens(m) for e in ensembles.values() for m in e.models):
-        some, records = records, clean_records(records, cleaning, Counter() if counts is None else counts)
+    if _cleans(source, ensembles):
+        some, records = records, clean_records(records, cleaning, Counter())
         if not records:  # all are left out: a table without rows, of the same columns
             return join_tables(source, ensembles, some[:1], "N").slice(0, 0)
     for name, ensemble in ensembles.items():

@@ -1,8 +1,9 @@
 """Any input file as one stream of records, counted first so that it can be cut into chunks and shards."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from seqlm.common.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
 from seqlm.sequences.lines import text_lines
 from seqlm.sequences.rows import header_of, read_columns
+from seqlm.streaming.blocks import Blocks
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
@@ -82,10 +84,17 @@ class Source:
     sizes: dict | None = None
 
     def chunks(self, size, first=0, last=None):
-        """Chunks `first` to `last` (not included) of `size` records, each a list."""
+        """Chunks `first` to `last` (not included) of `size` records, each an iterator.
+
+        One record is in memory at a time. What is not taken of a chunk before the next is asked for is skipped, and
+        nothing is looked up for it.
+        """
         rows = islice(self.rows(), first * size, None if last is None else last * size)
-        while chunk := [self.complete(row) for row in islice(rows, size)]:
-            yield chunk
+        for row in rows:
+            chunk = chain([row], islice(rows, size - 1))
+            del row
+            yield map(self.complete, chunk)
+            deque(chunk, maxlen=0)
 
 
 def open_records(path, genome=None, length=None, format=None, **reading):
@@ -124,7 +133,7 @@ def open_records(path, genome=None, length=None, format=None, **reading):
     if format in ("bed", "vcf"):
         if genome is None:
             raise InputError(path, f"a {format.upper()} file needs the genome it refers to", "give it with --genome")
-        genome = Genome(genome)
+        genome = Blocks(Genome(genome))
         return (_open_bed if format == "bed" else _open_vcf)(path, genome, length)
     if is_spliced(format, reading):
         return _open_transcripts(path, format, genome, reading)

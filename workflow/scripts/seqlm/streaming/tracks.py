@@ -7,8 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqlm.common.errors import InputError
+from seqlm.streaming.tables import read_row_group
 
 _KEPT = 8  # row groups in memory: sorted input needs one, overlapping neighbours two
+_KEPT_BYTES = 1 << 27  # fewer where they are large
+_PIECE = 1 << 20  # bases written at a time
 
 
 def write_tracks(paths, output, sizes=None, model=None):
@@ -57,11 +60,12 @@ class _Windows:
         self.columns = [name for name in (*wanted, "label", "max_probability") if name in schema.names]
         is_list = pa.types.is_list(schema.field("prediction").type)
         self.target = "class" if "label" in schema.names else "track" if is_list else "scalar"
-        self.files = [pq.ParquetFile(path) for path in paths]
+        self.paths, self.metadata = paths, [pq.read_metadata(path) for path in paths]
         groups, chroms, starts, ends, rows = [], [], [], [], []
-        for number, file in enumerate(self.files):
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, ["chrom", "start", "end", *(["model"] if model else [])])
+        for number, metadata in enumerate(self.metadata):
+            for group in range(metadata.num_row_groups):
+                places = ["chrom", "start", "end", *(["model"] if model else [])]
+                table = read_row_group(paths[number], group, places, metadata)
                 own = np.arange(table.num_rows)
                 if model:
                     own = np.flatnonzero(table["model"].to_numpy(zero_copy_only=False) == model)
@@ -83,10 +87,11 @@ class _Windows:
         if unknown is not None:
             raise InputError(output, f"the genome has no record {str(unknown)!r}", "give the windows' genome")
         self.order = np.lexsort((self.ends, self.starts, [rank[name] for name in self.chroms.tolist()]))
-        self._read = lru_cache(_KEPT)(self._read_group)
+        largest = max(own.row_group(at).total_byte_size for own in self.metadata for at in range(own.num_row_groups))
+        self._read = lru_cache(min(max(_KEPT_BYTES // largest, 1), _KEPT))(self._read_group)
 
     def _read_group(self, file, group):
-        table = self.files[file].read_row_group(group, self.columns)
+        table = read_row_group(self.paths[file], group, self.columns, self.metadata[file])
         return {name: table[name].to_pylist() if name != "prediction" else table[name] for name in self.columns}
 
     def __iter__(self):
@@ -95,23 +100,25 @@ class _Windows:
             group = self._read(*self.groups[at].tolist())
             row = {name: group[name][int(self.rows[at])] for name in self.columns}
             yield str(self.chroms[at]), int(self.starts[at]), int(self.ends[at]), row
+        self._read.cache_clear()
 
     def runs(self):
         """(chrom, start, values float32): stretches without a gap, in order; the mean where windows overlap."""
-        chrom, at, total, count = None, 0, np.zeros(0), np.zeros(0)
+        chrom, at, total, count = None, 0, np.zeros(0), np.zeros(0, int)
         for name, start, end, row in self:
             keep = start - at if name == chrom and start < at + len(total) else len(total)
-            if keep:
-                yield chrom, at, (total[:keep] / count[:keep]).astype(np.float32)
+            yield from _means(chrom, at, total[:keep], count[:keep])
             total, count = total[keep:], count[keep:]
             chrom, at = name, start
             values = self._values(row, end - start)
+            if not len(total):  # as they are: a chromosome's arm is not copied
+                total, count = values, np.broadcast_to(1, len(values))
+                continue
             more = max(len(values) - len(total), 0)
-            total, count = np.pad(total, (0, more)), np.pad(count, (0, more))
+            total, count = np.pad(total.astype(float), (0, more)), np.pad(count, (0, more))
             total[: len(values)] += values
             count[: len(values)] += 1
-        if len(total):
-            yield chrom, at, (total / count).astype(np.float32)
+        yield from _means(chrom, at, total, count)
 
     def _values(self, row, length):
         if self.target == "scalar":
@@ -121,6 +128,11 @@ class _Windows:
             where, problem = f"record {row['id']!r}", f"has {len(values)} predicted values for {length} bases"
             raise InputError(where, problem, "correct its coordinates")
         return values[::-1] if row["strand"] == "-" else values
+
+
+def _means(chrom, start, total, count):
+    for at in range(0, len(total), _PIECE):
+        yield chrom, start + at, (total[at : at + _PIECE] / count[at : at + _PIECE]).astype(np.float32)
 
 
 def _write_bigwig(windows, output, sizes):

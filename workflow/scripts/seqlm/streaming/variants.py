@@ -1,6 +1,7 @@
 """What a variant does to a model's prediction, or to the likelihood that a language model gives the sequence."""
 
 import os
+from functools import partial
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from seqlm.sequences import reverse_complement
 from seqlm.streaming.likelihood import log_likelihood
 from seqlm.streaming.predicting import check_sequence
 from seqlm.streaming.records import open_records
+from seqlm.streaming.writing import survey
 
 
 def score_variants(model, vcf, genome, length=None, both_strands=None, batch_size=None, device="auto", chunk_size=1024):
@@ -44,8 +46,9 @@ def score_variants(model, vcf, genome, length=None, both_strands=None, batch_siz
     """
     model = load_any(model) if isinstance(model, (str, os.PathLike)) else model
     source = open_variants(vcf, genome, length or own_length(model))
+    survey(source, chunk_size, check=partial(check_variant, model))
     chunks = [
-        scored_table(model, chunk, both_strands, batch_size, pick_device(device))
+        scored_table(model, list(chunk), both_strands, batch_size, pick_device(device))
         for chunk in source.chunks(chunk_size)
     ]  # fmt: skip
     return pd.concat(chunks, ignore_index=True)
@@ -74,15 +77,19 @@ def variant_scores(model, variants, both_strands=None, batch_size=None, device="
         both_strands = target is None
     if both_strands and hasattr(model, "layout"):
         raise InputError("both_strands", "the model's tokens have no complement", "score one strand")
-    windows = [
-        [check_sequence(model, v.id, getattr(v, allele)) for v in variants] for allele in ("reference", "alternative")
-    ]
+    windows = zip(*(check_variant(model, variant) for variant in variants), strict=True)
+    windows = [list(texts) for texts in windows]
     score = _target_difference if target else _likelihood_difference
     scores = score(model, *windows, batch_size, device)
     if both_strands:
         other = [[reverse_complement(text) for text in texts] for texts in windows]
         scores = (scores + score(model, *other, batch_size, device)) / 2
     return scores
+
+
+def check_variant(model, variant):
+    """Windows of both alleles as a model reads them, see `check_sequence`."""
+    return tuple(check_sequence(model, variant.id, text) for text in (variant.reference, variant.alternative))
 
 
 def open_variants(vcf, genome, length, format=None, **reading):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,17 +15,22 @@ from tqdm import tqdm
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
+from seqlm.common.runtime import release_memory
+from seqlm.streaming.tables import LARGE, parquet_writer, row_groups
+from seqlm.streaming.tracks import write_tracks
 
 CHUNK = 1024  # records
+BASES = 1 << 22  # of the records that are worked on at once, or a single longer record
 TABLES = (".parquet", ".csv", ".tsv")
 TRACKS = (".bw", ".bigwig", ".bedgraph", ".bg", ".bed")
 
 
-def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1), describe="predict"):
+def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1), describe="predict", check=None):
     """Turn the records of a file into an output file.
 
-    Finished chunks lie in the folder ``<output>.parts`` until all are there. A run that was interrupted continues from
-    them if nothing it depends on has changed.
+    All records are read and checked once before anything is computed. Finished chunks lie in the folder
+    ``<output>.parts`` until all are there, named after the records they were made from: a run that was interrupted
+    continues from them, also when other records of the file have changed meanwhile.
 
     Parameters
     ----------
@@ -32,20 +38,23 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
     make_table : callable
         List of records -> pyarrow.Table.
     output : path
-        Parquet with one row group per chunk, CSV or TSV; bigWig, bedGraph or BED for records with a place.
+        Parquet with one row group per chunk (several where records are long), CSV or TSV; bigWig, bedGraph or BED for
+        records with a place.
     settings : dict
-        What the result depends on besides the input; must fit into JSON.
+        What the result depends on besides the records; must fit into JSON.
     chunk_size : int
-        Records in memory at a time.
+        Records in a chunk. No more of them than hold `BASES` bases are in memory at a time.
     shard : (int, int)
         (k, n): only the kth of n slices of chunks, counted from 1. Shards are parquet, for `gather`.
     describe : str
         Label of the progress bar.
+    check : callable, optional
+        Called with each record before anything is computed; raises InputError for one that cannot be used.
 
     Raises
     ------
     InputError
-        No such shard; a suffix that cannot be written, or not from this input.
+        No such shard; a suffix that cannot be written, or not from this input; a record that cannot be used.
     """
     output, (number, shards) = Path(output), shard
     check_output(output, shards, source)
@@ -55,25 +64,59 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
         raise InputError("--shard", f"there is no shard {number} of {shards}", "shards are 1/n to n/n")
     chunks = -(-source.total // chunk_size)
     first, last = (chunks * at // shards for at in (number - 1, number))
-    stat = source.path.stat()
-    settings = settings | {"input": [str(source.path), stat.st_size, stat.st_mtime_ns], "chunk_size": chunk_size}
-    folder = _part_folder(output, settings | {"shard": [number, shards]})
-    paths = [folder / f"chunk-{index:06d}.parquet" for index in range(first, last)]
-    done = next((i for i, path in enumerate(paths) if not path.exists()), len(paths))
-    count = min(source.total, last * chunk_size) - min(source.total, first * chunk_size)
-    with tqdm(total=count, initial=min(done * chunk_size, count), desc=describe, unit="seq", unit_scale=True) as bar:
-        for path, records in zip(paths[done:], source.chunks(chunk_size, first + done, last), strict=True):
-            table = make_table(records)
+    surveyed = survey(source, chunk_size, first, last, check)
+    folder = _part_folder(output, settings | {"chunk_size": chunk_size, "shard": [number, shards]})
+    paths = [folder / f"chunk-{index:06d}-{name}.parquet" for index, (name, _) in enumerate(surveyed, first)]
+    kept = _keep_parts(folder, paths)
+    counts = [count for _, count in surveyed]
+    done = sum(count for path, count in zip(paths, counts, strict=True) if path in kept)
+    with tqdm(total=sum(counts), initial=done, desc=describe, unit="seq", unit_scale=True) as bar:
+        for path, records in zip(paths, source.chunks(chunk_size, first, last), strict=True):
+            if path in kept:
+                continue
             with atomic_path(path) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
-            bar.update(len(records))
+                large = _write_chunk(records, make_table, temporary, bar)
+            if large:
+                release_memory()
     if not paths:  # more shards than chunks: a table without rows, of the same columns
         paths = [folder / "empty.parquet"]
-        table = make_table(next(source.chunks(1))).slice(0, 0)
-        with atomic_path(paths[0]) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-    gather(paths, output, source.sizes)
+        table = make_table(list(next(source.chunks(1)))).slice(0, 0)
+        with atomic_path(paths[0]) as temporary, parquet_writer(temporary, table.schema) as writer:
+            writer.write_table(table)
+    if len(paths) == 1 and output.suffix == ".parquet":
+        paths[0].replace(output)
+    else:
+        gather(paths, output, source.sizes)
     shutil.rmtree(folder)
+
+
+def survey(source, chunk_size=CHUNK, first=0, last=None, check=None):
+    """Read all records once, so that what is wrong with one of them is told before anything is computed.
+
+    Parameters
+    ----------
+    source, chunk_size, check
+        As for `stream`.
+    first, last : int
+        Chunks, as for `Source.chunks`.
+
+    Returns
+    -------
+    list of (str, int)
+        Of each chunk what tells its records from any others, and how many they are.
+    """
+    result = []
+    with tqdm(desc="check", unit="seq", unit_scale=True, delay=1) as bar:
+        for records in source.chunks(chunk_size, first, last):
+            sha, count = hashlib.sha256(), 0
+            for record in records:
+                if check is not None:
+                    check(record)
+                sha.update(repr(tuple(record)).encode())
+                count += 1
+            result.append((sha.hexdigest()[:32], count))
+            bar.update(count)
+    return result
 
 
 def check_output(output, shards=1, source=None):
@@ -117,24 +160,13 @@ def gather(paths, output, sizes=None):
             raise InputError(path, "its columns are not those of the first part", "gather parts of one prediction")
     with atomic_path(output) as temporary:
         if output.suffix.lower() in TRACKS:
-            from seqlm.streaming.tracks import write_tracks
-
             write_tracks(paths, temporary, sizes)
         elif output.suffix == ".parquet":
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            with parquet_writer(temporary, schema) as writer:
                 for group in row_groups(paths):
                     writer.write_table(group)
         else:
             _write_text(paths, temporary, "," if output.suffix == ".csv" else "\t")
-
-
-def row_groups(paths):
-    """The row groups of parquet files, in order, those without rows left out."""
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                if file.metadata.row_group(number).num_rows:
-                    yield file.read_row_group(number)
 
 
 def digest(path):
@@ -153,12 +185,57 @@ def _part_folder(output, settings):
     plan = folder / "plan.json"
     text = json.dumps(settings | {"seqlm": seqlm.__version__}, indent=1, sort_keys=True) + "\n"
     if folder.exists() and not (plan.exists() and plan.read_text() == text):
-        print(f"{folder}: made from another input, model or setting; starting again", file=sys.stderr)
+        print(f"{folder}: made with another model or setting; starting again", file=sys.stderr)
         shutil.rmtree(folder)
     if not folder.exists():
         with atomic_path(plan) as temporary:
             temporary.write_text(text)
     return folder
+
+
+def _keep_parts(folder, paths):
+    """Those of the paths that are there; finished chunks of records that have changed are deleted."""
+    found = set(folder.glob("chunk-*.parquet"))
+    stale = found.difference(paths)
+    if stale:
+        kept = len(found) - len(stale)
+        print(f"{folder}: the input has changed; {kept} of {len(found)} finished chunks are kept", file=sys.stderr)
+    for path in stale:
+        path.unlink()
+    return found - stale
+
+
+def _write_chunk(records, make_table, output, bar):
+    """Tables of groups of records, a row group each. Whether one of them was large."""
+    large = False
+    with ExitStack() as stack:
+        writer = None
+        for group in _groups(records):
+            table, count = make_table(group), len(group)
+            group.clear()  # long sequences are not kept while their predictions are written
+            writer = writer or stack.enter_context(parquet_writer(output, table.schema))
+            if table.nbytes > LARGE:
+                large = True
+                release_memory()
+            writer.write_table(table)
+            bar.update(count)
+            del table
+    return large
+
+
+def _groups(records):
+    """Records in lists of at most `BASES` bases, or of one record that is longer."""
+    group, bases = [], 0
+    for record in records:
+        size = sum(len(field) for field in record if isinstance(field, str))
+        if group and bases + size > BASES:
+            yield group
+            group, bases = [], 0
+        group.append(record)
+        bases += size
+        del record
+    if group:
+        yield group
 
 
 def _write_text(paths, output, separator):
@@ -172,8 +249,13 @@ def _write_text(paths, output, separator):
 
 
 def _text(column):
-    kind, values = column.type, column.to_pylist()
-    show = "{:.7g}".format if pa.types.is_float32(kind) or pa.types.is_list(kind) else str
-    if pa.types.is_list(kind):
-        return ["" if row is None else " ".join(map(show, row)) for row in values]
-    return ["" if value is None else show(value) for value in values]
+    if pa.types.is_list(column.type):
+        return ["" if not row.is_valid else _numbers(row.values) for row in column]
+    show = "{:.7g}".format if pa.types.is_float32(column.type) else str
+    return ["" if value is None else show(value) for value in column.to_pylist()]
+
+
+def _numbers(values, some=1 << 16):
+    """Values separated by spaces; as Python's numbers, some at a time, they would take ten times the memory."""
+    pieces = (values.slice(at, some).to_pylist() for at in range(0, len(values), some))
+    return " ".join(" ".join(map("{:.7g}".format, piece)) for piece in pieces)

@@ -69,8 +69,8 @@ class CNN(SequenceModel):
 
     @property
     def reach(self):
-        """Bases on either side that a value of a track depends on."""
-        return 2 * (self.config.kernel // 2)
+        """See `seqlm.models.base`."""
+        return self.conv.kernel_size[0] // 2 + self.head.reach if self.config.target == "track" else None
 
     def encode(self, sequences):
         """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""

@@ -123,7 +123,9 @@ class Dilated(SequenceModel):
 
     @property
     def reach(self):
-        """Bases on either side that a value of a track depends on."""
+        """See `seqlm.models.base`."""
+        if self.config.target != "track":
+            return None
         return self.config.kernel // 2 + 2**self.config.layers - 1 + self.config.head_kernel // 2
 
     def encode(self, sequences):
