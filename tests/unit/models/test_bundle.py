@@ -152,7 +152,7 @@ def edit_config(bundle, **changes):
         (lambda b: (b / "config.json").write_text("[]"), "holds no settings"),
         (lambda b: edit_config(b, model_type="bert"), "unknown model_type 'bert'"),
         (lambda b: edit_config(b, filters=16), "do not fit"),
-        (lambda b: edit_config(b, target="scalar"), "missing or surplus"),
+        (lambda b: edit_config(b, target="scalar", pooling="mean"), "missing or surplus"),
         (lambda b: (b / "model.safetensors").unlink(), "weights are missing"),
         (lambda b: (b / "model.safetensors").write_bytes((b / "model.safetensors").read_bytes()[:-100]), "damaged"),
         (lambda b: (b / "model.safetensors").write_bytes(b""), "damaged"),
