@@ -63,7 +63,7 @@ TASKS = {
 def prepare(task, table, out):
     """Examples and folds, made once."""
     from seqlm.datasets import build_dataset, load_dataset, write_dataset, write_folds
-    from seqlm.datasets.folds import make_folds
+    from seqlm.datasets.separation.folds import make_folds
 
     folder = out / "dataset"
     if not (folder / "folds.tsv").exists():

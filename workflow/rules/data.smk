@@ -68,6 +68,6 @@ rule split_folds:
     params:
         folds=lambda w: STUDY["datasets"][w.dataset]["folds"],
         seed=STUDY["seeds"][0],
-        code=code_digest("datasets/folds", "datasets/groups", "sequences/similarity"),
+        code=code_digest("datasets/separation/folds", "datasets/separation/groups", "sequences/similarity"),
     script:
         "../scripts/split_folds.py"

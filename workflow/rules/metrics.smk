@@ -27,7 +27,7 @@ rule find_leaks:
         runtime=240,
     params:
         corpora=corpora_of,
-        code=code_digest("datasets/leakage", "sequences/similarity", "pretraining/corpus"),
+        code=code_digest("datasets/separation/leakage", "sequences/similarity", "pretraining/corpus"),
     script:
         "../scripts/find_leaks.py"
 
@@ -59,7 +59,7 @@ rule compare_models:
             "evaluation/comparison",
             "evaluation/leak_effects",
             "evaluation/contest",
-            "datasets/groups",
+            "datasets/separation/groups",
             "evaluation/sums",
             "evaluation/words",
             "report/figure_arrays",
@@ -97,7 +97,11 @@ rule collect_metrics:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
         code=code_digest(
-            "common/tables", "datasets/groups", "report/collecting", "report/class_tables", "report/figure_arrays"
+            "common/tables",
+            "datasets/separation/groups",
+            "report/collecting",
+            "report/class_tables",
+            "report/figure_arrays",
         ),
     script:
         "../scripts/collect_metrics.py"

@@ -29,7 +29,7 @@ rule train_model:
         code=code_digest(
             "training",
             "datasets/augmentation",
-            "datasets/groups",
+            "datasets/separation/groups",
             "models",
             "tokenization",
             "sequences/codes",

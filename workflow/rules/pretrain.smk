@@ -16,7 +16,7 @@ rule withhold_genes:
         mem_mb=2000,
         runtime=60,
     params:
-        code=code_digest("datasets/withholding"),
+        code=code_digest("datasets/separation/withholding"),
     script:
         "../scripts/withhold_genes.py"
 

@@ -10,7 +10,7 @@ import pandas as pd
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import write_table
 from seqlm.datasets import load_dataset
-from seqlm.datasets.leakage import corpus_leaks, training_leaks
+from seqlm.datasets.separation.leakage import corpus_leaks, training_leaks
 from seqlm.pretraining.corpus import trained_pieces
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqlm.common.errors import one_line_errors
 from seqlm.datasets import load_dataset, write_folds
-from seqlm.datasets.folds import make_folds
+from seqlm.datasets.separation.folds import make_folds
 
 
 def main(snakemake):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seqlm.common.errors import one_line_errors
 from seqlm.datasets import load_dataset
-from seqlm.datasets.withholding import withhold
+from seqlm.datasets.separation.withholding import withhold
 
 
 def main(snakemake):

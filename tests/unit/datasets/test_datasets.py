@@ -14,7 +14,7 @@ import prepare_dataset
 import split_folds
 from seqlm.common.errors import InputError
 from seqlm.datasets import build_dataset, load_dataset, write_dataset
-from seqlm.datasets.folds import make_folds
+from seqlm.datasets.separation.folds import make_folds
 from seqlm.sequences import read_fasta
 from seqlm.sequences.motifs import motif_runs, motif_scanner
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlm.common.errors import InputError
-from seqlm.datasets.folds import make_folds
-from seqlm.datasets.leakage import training_leaks
+from seqlm.datasets.separation.folds import make_folds
+from seqlm.datasets.separation.leakage import training_leaks
 from seqlm.sequences.similarity import kmer_sets, nearest_shares, similarity_clusters
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlm.datasets.duplicates import drop_duplicates
-from seqlm.datasets.leakage import corpus_leaks, training_leaks
+from seqlm.datasets.separation.duplicates import drop_duplicates
+from seqlm.datasets.separation.leakage import corpus_leaks, training_leaks
 from seqlm.sequences import reverse_complement
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from seqlm.common.errors import InputError
 from seqlm.datasets import Dataset
-from seqlm.datasets.withholding import withhold
+from seqlm.datasets.separation.withholding import withhold
 from seqlm.sequences import read_fasta
 
 FASTA = ">t1 gene=one\nATGAAA\n>t2 gene=one\nATG\n>t3 gene=two\nATGCCC\n>t4 gene:three more\nATGTTT\n>t5\nATGGGG\n"

@@ -11,7 +11,7 @@ import yaml
 from seqlm.attribution.dataset_scores import score_dataset
 from seqlm.datasets import build_dataset, load_dataset, write_dataset, write_folds
 from seqlm.datasets.examples import summarise
-from seqlm.datasets.folds import make_folds
+from seqlm.datasets.separation.folds import make_folds
 from seqlm.inference.dataset_predictions import predict_dataset
 from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import load_model, save_bundle

@@ -1,7 +1,6 @@
 """From an entry under `datasets:` of a study to examples and their summary."""
 
 from seqlm.common.errors import InputError
-from seqlm.datasets.duplicates import drop_duplicates
 from seqlm.datasets.examples import (
     check_examples,
     clean_examples,
@@ -12,6 +11,7 @@ from seqlm.datasets.examples import (
     within_lengths,
 )
 from seqlm.datasets.mrna import read_mrna
+from seqlm.datasets.separation.duplicates import drop_duplicates
 from seqlm.datasets.tables import read_dna_llm, read_records, read_table
 from seqlm.datasets.windows import class_windows, motif_windows
 

@@ -40,7 +40,7 @@ class Dataset:
         (0-based, half-open), strand, and split where the source had one; training_only where some examples are
         neither validated nor tested on. A track is a float32 array as long as the sequence.
     folds : DataFrame or None
-        Columns id, fold, part, perhaps cluster (see `seqlm.datasets.folds`); None where no folds were made.
+        Columns id, fold, part, perhaps cluster (see `seqlm.datasets.separation.folds`); None where no folds were made.
     summary : dict
         dataset, target, classes, examples, length, cleaning, label.
     """

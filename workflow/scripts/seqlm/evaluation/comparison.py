@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from seqlm.common.errors import InputError
-from seqlm.datasets.groups import group_numbers
+from seqlm.datasets.separation.groups import group_numbers
 from seqlm.evaluation.contest import ALPHA, adjusted, questions, representatives
 from seqlm.evaluation.metrics import LOWER_IS_BETTER, class_codes
 from seqlm.evaluation.sums import FINISH, group_sums

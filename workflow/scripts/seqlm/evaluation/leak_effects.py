@@ -14,7 +14,7 @@ def leak_effects(leaks, compared, examples, folds, predictions, target, classes,
     Parameters
     ----------
     leaks : DataFrame
-        fold, id, against, kind (see `seqlm.datasets.leakage`).
+        fold, id, against, kind (see `seqlm.datasets.separation.leakage`).
     compared : list of str
         All that test examples were compared with ("training", backbones), found to be alike or not.
     examples, folds, target, classes : as for `seqlm.evaluation.comparison.compare`

@@ -7,7 +7,7 @@ import pandas as pd
 
 from seqlm.common.errors import InputError
 from seqlm.common.tables import CELL, PRETRAINING, place_of, read_json, read_scores, read_table
-from seqlm.datasets.groups import group_numbers
+from seqlm.datasets.separation.groups import group_numbers
 from seqlm.datasets.storage import read_folds
 from seqlm.evaluation.metrics import METRICS, average_precision
 

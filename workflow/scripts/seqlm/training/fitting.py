@@ -13,8 +13,8 @@ from seqlm.common.files import atomic_path
 from seqlm.common.runtime import pick_device, pick_precision, seed_everything
 from seqlm.datasets import load_dataset
 from seqlm.datasets.augmentation import shifted_copies
-from seqlm.datasets.groups import group_numbers, known_groups
 from seqlm.datasets.scaling import fit_scaling, scale_labels
+from seqlm.datasets.separation.groups import group_numbers, known_groups
 from seqlm.evaluation.validation import write_validation
 from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import save_bundle

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from seqlm.common.errors import InputError
-from seqlm.datasets.groups import group_numbers, known_groups
+from seqlm.datasets.separation.groups import group_numbers, known_groups
 from seqlm.sequences.similarity import similarity_clusters
 
 PARTS = ("train", "validation", "test")

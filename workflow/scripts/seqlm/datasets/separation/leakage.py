@@ -23,7 +23,7 @@ def training_leaks(examples, folds, share=SHARE):
     examples : DataFrame
         id, sequence, and perhaps chrom, start, end (of windows).
     folds : DataFrame
-        As from `seqlm.datasets.folds.make_folds`.
+        As from `seqlm.datasets.separation.folds.make_folds`.
     share : float
         Share of a test example's k-mers (either strand) in a single training example that counts as similar.
 
