@@ -95,6 +95,12 @@ rule collect_metrics:
     params:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
-        code=code_digest("common/tables", "report/collecting", "report/class_tables", "report/figure_arrays"),
+        code=code_digest(
+            "common/tables",
+            "report/collecting",
+            "evaluation/leak_effects",
+            "report/class_tables",
+            "report/figure_arrays",
+        ),
     script:
         "../scripts/collect_metrics.py"
