@@ -100,6 +100,7 @@ rule collect_metrics:
             "common/tables",
             "datasets/separation/groups",
             "report/collecting",
+            "evaluation/leak_effects",
             "report/class_tables",
             "report/figure_arrays",
         ),
