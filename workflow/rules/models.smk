@@ -1,11 +1,23 @@
 # Models that predict a target: networks trained from scratch, and heads on backbones. All see the same folds.
 
+TRAINED_ON = {
+    "examples": f"{R}/datasets/{{dataset}}/examples.parquet",
+    "folds": f"{R}/datasets/{{dataset}}/folds.tsv",
+    "backbone": backbone_of,
+}
+TRAINED_BY = {
+    "dataset_name": lambda w: w.dataset,
+    "model_name": lambda w: w.model,
+    "model": lambda w: {k: v for k, v in STUDY.model(w.model).items() if k != "training"},
+    "training": lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
+    "fold": lambda w: int(w.fold),
+    "seed": lambda w: int(w.seed),
+}
+
 
 rule train_model:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
-        backbone=backbone_of,
+        **TRAINED_ON,
     output:
         folder=directory(f"{R}/models/{JOB}"),
     log:
@@ -20,12 +32,7 @@ rule train_model:
         precision=STUDY["precision"],
         runtime=720,
     params:
-        dataset_name=lambda w: w.dataset,
-        model_name=lambda w: w.model,
-        model=lambda w: {k: v for k, v in STUDY.model(w.model).items() if k != "training"},
-        training=lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
+        **TRAINED_BY,
         code=code_digest(
             "training",
             "datasets/augmentation",

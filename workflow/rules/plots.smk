@@ -90,6 +90,13 @@ use rule plot_performance as plot_cost_performance with:
         kinds=KINDS,
 
 
+use rule plot_performance as plot_learning_curve with:
+    input:
+        sizes=OF_DATASET("sizes.tsv"),
+    output:
+        **figure("learning_curve", "{dataset}"),
+
+
 use rule plot_performance as plot_folds with:
     input:
         metrics=TABLE("metrics"),
@@ -196,8 +203,3 @@ rule render_report:
         ),
     script:
         "../scripts/render_report.py"
-
-
-rule plots:
-    input:
-        PLOTS,

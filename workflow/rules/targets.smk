@@ -32,3 +32,8 @@ rule metrics:
 rule embeddings:
     input:
         [f"{R}/embeddings/{dataset}.html" for dataset in STUDY.runs_with("embeddings")],
+
+
+rule plots:
+    input:
+        PLOTS,

@@ -39,13 +39,16 @@ _CELL_PLACE = re.compile(
     r"(?:models|predictions)/(?P<dataset>[^/]+)/(?P<model>[^/]+)/fold(?P<fold>\d+)/seed(?P<seed>\d+)(?:[/.])"
 )
 _DATASET_PLACE = re.compile(r"attributions/(?P<dataset>[^/]+)/(?P<model>[^/]+?)(?:\.cost\.json|\.npz|\.parquet|/)")
+_SIZE_PLACE = re.compile(
+    r"training_sizes/(?P<dataset>[^/]+)/(?P<model>[^/]+)/n(?P<size>\d+)/fold(?P<fold>\d+)/seed(?P<seed>\d+)[/.]"
+)
 _BACKBONE_PLACE = re.compile(r"backbones/(?P<model>[^/]+)/")
 
 
 def place_of(path):
     """The cell a result file belongs to: dict of dataset, model, fold, seed (None where it has none)."""
     path = Path(path).as_posix()
-    found = _CELL_PLACE.search(path)
+    found = _SIZE_PLACE.search(path) or _CELL_PLACE.search(path)
     if found:
         return {
             "dataset": found["dataset"],
@@ -150,6 +153,12 @@ def read_predictions(paths):
     for path in paths:
         place = place_of(path)
         yield place["model"], place["fold"], place["seed"], read_table(path, ["id", "prediction"])
+
+
+def training_size_of(path):
+    """Number of labels that the model of a prediction file was trained on; "all" for a run's own."""
+    found = _SIZE_PLACE.search(Path(path).as_posix())
+    return int(found["size"]) if found else "all"
 
 
 def join_tables(paths, columns):

@@ -6,13 +6,15 @@ seed<s>.metrics.tsv              dataset, model, fold, seed, part, metric, value
 ==============================  ===============================================================================
 """
 
+from pathlib import Path
+
 import pandas as pd
 import pyarrow as pa
 
 from seqlm.common.costs import CostLog
 from seqlm.common.errors import InputError
 from seqlm.common.runtime import pick_device
-from seqlm.datasets import load_dataset
+from seqlm.datasets import Dataset, load_dataset
 from seqlm.evaluation.confidence import confidence
 from seqlm.evaluation.part_metrics import part_metrics
 from seqlm.inference.prediction import predict_targets
@@ -27,7 +29,8 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
 
     Parameters
     ----------
-    model, dataset : path
+    model : path or SequenceModel
+    dataset : path or Dataset
     fold : int
     parts : sequence of str
     device : str
@@ -41,7 +44,9 @@ def predict_dataset(model, dataset, fold, parts=("validation", "test"), device="
         on the validation part, makes of the calibration of the other parts.
     cost : dict
     """
-    data, model = load_dataset(dataset), load_model(model)
+    data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
+    model = load_model(model) if isinstance(model, (str, Path)) else model
+    dataset = data.summary.get("dataset", "dataset") if data is dataset else dataset
     check_target(model, data, dataset)
     examples = pd.concat([data.part(fold, part).assign(part=part) for part in parts])
     check_some(examples, dataset, fold, parts)

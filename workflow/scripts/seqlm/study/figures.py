@@ -9,7 +9,8 @@ def figure_names(study, families):
     study : Study
     families : dict
         workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset), and what a
-        dataset's run ``needs``: its target, loo, embeddings, motif, transcripts, several models, several folds.
+        dataset's run ``needs``: its target, loo, embeddings, motif, transcripts, training sizes, several models,
+        several folds.
 
     Returns
     -------
@@ -36,6 +37,7 @@ def _traits(study, dataset):
     traits = {
         "several models": len(run["models"]) > 1,
         "several folds": len(study.dataset_folds(dataset)) > 1,
+        "training sizes": len(run["training_sizes"]) > 1,
         "loo": bool(run.get("loo")),
         "embeddings": bool(run.get("embeddings")),
         "motif": about["target"] == "track",  # it is known which bases matter: those with a value

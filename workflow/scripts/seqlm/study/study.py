@@ -261,6 +261,17 @@ class Study(NewFiles):
             for seed in self.config["seeds"]
         ]
 
+    def size_predictions(self, dataset):
+        """Files of predictions after training on fewer labels, below the results; those on all labels are the run's."""
+        found = []
+        for size in self.config["runs"][dataset]["training_sizes"]:
+            for job in self.jobs_of(dataset):
+                if not self.members(job.model):
+                    cell = f"{job.model}/n{size}/fold{job.fold}/seed{job.seed}"
+                    path = f"training_sizes/{dataset}/{cell}.parquet"
+                    found.append(f"predictions/{job.path}.parquet" if size == "all" else path)
+        return found
+
     def members(self, model):
         """The models that an ensemble joins; none for other models."""
         return self.config["models"][model].get("ensemble", [])
