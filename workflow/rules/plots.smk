@@ -191,15 +191,6 @@ rule render_report:
         config=STUDY.config,
         kinds=KINDS,
         families=FAMILIES,
-        code=code_digest(
-            "report/page",
-            "report/page_tables",
-            "models/baselines",
-            "report/class_tables",
-            "evaluation/verdict",
-            "evaluation/words",
-            "common/tables",
-            "report/collecting",
-        ),
+        code=code_digest("report", "evaluation", "common/tables", "models/baselines"),
     script:
         "../scripts/render_report.py"

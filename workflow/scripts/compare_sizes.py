@@ -21,7 +21,7 @@ def main(snakemake):
             replicates=params.replicates,
             seed=params.seed,
             kinds=params.kinds,
-        )
+        )  # fmt: skip
         for table, path in zip(tables, (snakemake.output.intervals, snakemake.output.comparisons), strict=True):
             write_table(table, path)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seqlm.common.errors import InputError
+from seqlm.datasets.separation.groups import known_groups
 
 
 def with_fewer_labels(data, fold, size, seed=0):
@@ -51,13 +52,13 @@ def with_fewer_labels(data, fold, size, seed=0):
 
 
 def _groups(examples, folds):
-    """The unit of each example: its cluster, its group, or the example itself."""
-    alone = pd.Series([f"example {name}" for name in examples["id"]], index=examples.index)
+    """The unit of each example as text: its cluster, its group, or the example itself."""
     if "cluster" in folds:
         group = examples["id"].map(folds.set_index("id")["cluster"])
     else:
-        group = examples["group"] if "group" in examples else alone.where(False)
-    return group.astype(object).where(group.notna(), alone).astype(str)
+        group = examples["group"] if "group" in examples else pd.Series(None, index=examples.index, dtype=object)
+    alone = "example " + examples["id"]
+    return group.astype(str).where(known_groups(group), alone)
 
 
 def _order(group, classes, seed):
