@@ -9,3 +9,8 @@ rule all:
 
 
 include: "rules/plots.smk"
+
+
+rule plots:
+    input:
+        PLOTS,

@@ -111,7 +111,7 @@ LATE = {  # what only the last record shows, and words of the line that tells it
     "a record without a name": ("x.fa", ">\nACGT\n", "no name"),
     "letters of a protein": ("x.fa", ">last\nMKELMKEL\n", "'last'"),
     "a record that is too long": ("x.fa", f">last\n{'A' * 60}\n", "'last'"),
-    "an empty cell": ("x.csv", "last,\n", "'last'"),
+    "an empty cell": ("x.csv", "last,\n", "line 4: the sequence is empty"),
     "an incomplete row": ("x.csv", "last\n", "fields"),
     "a window that is too long": ("x.bed", "chr1\t0\t60\tlast\n", "'last'"),
     "a symbolic allele": ("x.vcf", "chr1\t50\tlast\tA\t<DEL>\n", "<DEL>"),
