@@ -136,3 +136,13 @@ def figure(family, subject=None):
 
 def motif_of(wildcards):
     return STUDY["datasets"][wildcards.dataset].get("label", {}).get("motif", [])
+
+
+def corpora_of(wildcards):
+    """Backbone -> (files, fraction held out), of all that a dataset's models stand on and that were pretrained here."""
+    names = [STUDY.model(model).get("backbone") for model in STUDY["runs"][wildcards.dataset]["models"]]
+    return {
+        name: (trained_on(name), STUDY["backbones"][name]["validation"])
+        for name in dict.fromkeys(names)
+        if name in STUDY.trained
+    }

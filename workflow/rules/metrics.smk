@@ -1,16 +1,6 @@
 # Tables that everything shown is drawn from.
 
 
-def corpora_of(wildcards):
-    """Backbone -> (files, fraction held out), of all that a dataset's models stand on and that were pretrained here."""
-    names = [STUDY.model(model).get("backbone") for model in STUDY["runs"][wildcards.dataset]["models"]]
-    return {
-        name: (trained_on(name), STUDY["backbones"][name]["validation"])
-        for name in dict.fromkeys(names)
-        if name in STUDY.trained
-    }
-
-
 rule find_leaks:
     input:
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
