@@ -109,7 +109,7 @@ def any_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
-def corpus_of(wildcards):
+def corpus_files(wildcards):
     """FASTA files that the backbone of a job is pretrained on."""
     return trained_on(wildcards.backbone)
 
@@ -119,7 +119,7 @@ def trained_on(name):
     backbone = STUDY["backbones"][name]
     if "without" in backbone:
         return [f"{R}/withheld/{name}/{source}.fa.gz" for source in backbone["corpus"]]
-    return [STUDY.source_path(source) for source in backbone["corpus"]]
+    return STUDY.corpus_text(backbone)
 
 
 def backbone_of(wildcards):

@@ -21,9 +21,28 @@ rule withhold_genes:
         "../scripts/withhold_genes.py"
 
 
+rule write_training_text:
+    input:
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+    output:
+        fasta=f"{R}/datasets/{{dataset}}/training_text.fa.gz",
+    log:
+        f"{LOGS}/datasets/{{dataset}}/training_text.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("datasets/separation/withholding"),
+    script:
+        "../scripts/write_training_text.py"
+
+
 rule tokenize_corpus:
     input:
-        sources=corpus_of,
+        sources=corpus_files,
         tokenizer=lambda w: f"{R}/tokenizers/{STUDY['backbones'][w.backbone]['tokenizer']}",
     output:
         folder=directory(f"{R}/corpora/{{backbone}}"),
@@ -62,7 +81,7 @@ rule pretrain_backbone:
         runtime=1440,
     params:
         name=lambda w: w.backbone,
-        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
+        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k not in ("corpus", "corpus_of")},
         seed=STUDY["seeds"][0],
         code=code_digest(
             "pretraining/pretrain", "pretraining/heldout", "training", "models/language/gpt", "pretraining/markov"

@@ -3,7 +3,7 @@
 
 rule learn_tokenizer:
     input:
-        sources=lambda w: [STUDY.source_path(name) for name in STUDY.tokenizer_corpus(w.tokenizer)],
+        sources=lambda w: STUDY.tokenizer_corpus(w.tokenizer),
     output:
         folder=directory(f"{R}/tokenizers/{{tokenizer}}"),
     log:

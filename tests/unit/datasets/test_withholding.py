@@ -7,7 +7,7 @@ import pytest
 
 from seqlm.common.errors import InputError
 from seqlm.datasets import Dataset
-from seqlm.datasets.separation.withholding import withhold
+from seqlm.datasets.separation.withholding import training_text, withhold
 from seqlm.sequences import read_fasta
 
 FASTA = ">t1 gene=one\nATGAAA\n>t2 gene=one\nATG\n>t3 gene=two\nATGCCC\n>t4 gene:three more\nATGTTT\n>t5\nATGGGG\n"
@@ -33,3 +33,21 @@ def test_nothing_left(tmp_path):
     with pytest.raises(InputError, match="every gene"):
         withhold(tmp_path / "in.fa", dataset(dict.fromkeys(["t1", "t3", "t4", "t5"], "test")), tmp_path / "out.fa.gz")
     assert not (tmp_path / "out.fa.gz").exists()
+
+
+def examples(parts):
+    table = pd.DataFrame({"id": ["a", "b", "c"], "sequence": ["ACGT", "acgt", "GGGG"]})
+    return Dataset(table, pd.DataFrame(parts, columns=["id", "fold", "part"]), {})
+
+
+def test_only_training_examples_are_the_corpus(tmp_path):
+    parts = [("a", 0, "train"), ("b", 0, "test"), ("c", 0, "train")]
+    assert training_text(examples(parts), tmp_path / "out.fa.gz") == 2
+    assert gzip.decompress((tmp_path / "out.fa.gz").read_bytes()) == b">a\nACGT\n>c\nGGGG\n"
+
+
+def test_no_corpus_where_each_example_is_tested(tmp_path):
+    parts = [(name, fold, "test" if name == "abc"[fold] else "train") for name in "abc" for fold in range(3)]
+    with pytest.raises(InputError, match="one split"):
+        training_text(examples(parts), tmp_path / "out.fa.gz")
+    assert not list(tmp_path.iterdir())

@@ -151,7 +151,9 @@ class Study(NewFiles):
             check_known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
             number_of_folds(config["datasets"][name]["folds"], f"config, datasets.{name}.folds")
         for name in config["tokenizers"]:
-            check_known(config["sources"], "source", f"config, tokenizers.{name}", *self.tokenizer_corpus(name))
+            check_known(
+                config["sources"], "source", f"config, tokenizers.{name}", *config["tokenizers"][name].get("corpus", [])
+            )
         for name, backbone in config["backbones"].items():
             where = f"config, backbones.{name}"
             if "hub" in backbone:
@@ -162,8 +164,10 @@ class Study(NewFiles):
             check_known(config["sources"], "source", where, *backbone["corpus"])
             if "without" in backbone:
                 check_known(config["datasets"], "dataset", where, backbone["without"])
-            if not backbone["corpus"]:
-                raise InputError(where, "the corpus is empty", "list at least one FASTA source under corpus:")
+            if "corpus_of" in backbone:
+                self._check_corpus_of(backbone, where)
+            elif not backbone["corpus"]:
+                raise InputError(where, "the corpus is empty", "list FASTA sources under corpus:, or give corpus_of:")
         for name in config["models"]:
             check_model(config, name)
         for name, run in config["runs"].items():
@@ -180,6 +184,18 @@ class Study(NewFiles):
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
         for name, files in config["predict"].items():
             check_files(config, name, files)
+
+    def _check_corpus_of(self, backbone, where):
+        name = backbone["corpus_of"]
+        check_known(self.config["datasets"], "dataset", where, name)
+        if backbone["corpus"] or "without" in backbone:
+            raise InputError(where, "has corpus_of beside corpus or without", "keep one of them")
+        if len(self.dataset_folds(name)) > 1:
+            raise InputError(
+                where,
+                f"dataset {name!r} has several folds, so that each example is tested on in one of them",
+                "give it one split (scheme: ratio or split), or pretrain on FASTA sources",
+            )
 
     # sources -------------------------------------------------------------------------------------
 
@@ -221,12 +237,18 @@ class Study(NewFiles):
     # backbones -----------------------------------------------------------------------------------
 
     def tokenizer_corpus(self, name):
-        """Sources that a tokenizer is learned from: its own list, else the corpora of its backbones."""
+        """FASTA files that a tokenizer is learned from: its own list, else the corpora of its backbones."""
         own = self.config["tokenizers"][name].get("corpus")
         if own:
-            return own
-        corpora = [b["corpus"] for b in self.config["backbones"].values() if b.get("tokenizer") == name]
-        return list(dict.fromkeys(source for corpus in corpora for source in corpus))
+            return [self.source_path(source) for source in own]
+        corpora = [self.corpus_text(b) for b in self.config["backbones"].values() if b.get("tokenizer") == name]
+        return list(dict.fromkeys(path for corpus in corpora for path in corpus))
+
+    def corpus_text(self, backbone):
+        """FASTA files of a backbone's corpus."""
+        if "corpus_of" in backbone:
+            return [f"{self.results}/datasets/{backbone['corpus_of']}/training_text.fa.gz"]
+        return [self.source_path(source) for source in backbone["corpus"]]
 
     @cached_property
     def backbones(self):

@@ -1,6 +1,10 @@
-"""Pretraining without what will be tested: sources less the genes that validation and test examples were cut from."""
+"""Pretraining without what will be tested.
+
+Sources less the genes that validation and test examples were cut from; or the training examples themselves.
+"""
 
 import gzip
+from contextlib import contextmanager
 
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
@@ -36,14 +40,51 @@ def withhold(source, dataset, output):
     records = set(dataset.examples.loc[dataset.examples["id"].isin(held_out), "chrom"])
     genes = {gene_of(record) for record in read_fasta(source, check=False) if record.id in records}
     kept = left_out = 0
-    with atomic_path(output) as path, open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as handle:
+    with _fasta(output) as write:
         for record in read_fasta(source, check=False):
             if gene_of(record) in genes:
                 left_out += 1
                 continue
             kept += 1
-            handle.write(f">{record.id} {record.description}".rstrip().encode() + b"\n")
-            handle.write(record.sequence.encode() + b"\n")
+            write(f"{record.id} {record.description}".rstrip(), record.sequence)
         if not kept:
             raise InputError(source, "every gene is validated or tested on", "use one split (scheme: ratio or split)")
     return kept, left_out
+
+
+def training_text(dataset, output):
+    """Write the sequences of a dataset's training part as a FASTA file, one record an example.
+
+    Parameters
+    ----------
+    dataset : seqlm.datasets.Dataset
+        With folds, one split.
+    output : path
+        Gzipped FASTA.
+
+    Returns
+    -------
+    int
+        Records.
+
+    Raises
+    ------
+    InputError
+        If the dataset has several folds: each of its examples is then tested on.
+    """
+    if len(dataset.fold_numbers) != 1:
+        raise InputError(
+            output, "every example is tested on in one of the folds", "use one split (scheme: ratio or split)"
+        )
+    examples = dataset.part(dataset.fold_numbers[0], "train")
+    with _fasta(output) as write:
+        for name, sequence in zip(examples["id"], examples["sequence"], strict=True):
+            write(name, sequence)
+    return len(examples)
+
+
+@contextmanager
+def _fasta(output):
+    """A function that writes records (header, sequence) to a gzipped file, which appears complete or not at all."""
+    with atomic_path(output) as path, open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as handle:
+        yield lambda header, sequence: handle.write(f">{header}\n{sequence}\n".encode())
