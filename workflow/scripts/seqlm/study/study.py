@@ -150,10 +150,8 @@ class Study(NewFiles):
         for name in config["datasets"]:
             check_known(config["sources"], "source", f"config, datasets.{name}", *self.dataset_sources(name))
             number_of_folds(config["datasets"][name]["folds"], f"config, datasets.{name}.folds")
-        for name in config["tokenizers"]:
-            check_known(
-                config["sources"], "source", f"config, tokenizers.{name}", *config["tokenizers"][name].get("corpus", [])
-            )
+        for name, tokenizer in config["tokenizers"].items():
+            check_known(config["sources"], "source", f"config, tokenizers.{name}", *tokenizer.get("corpus", []))
         for name, backbone in config["backbones"].items():
             where = f"config, backbones.{name}"
             if "hub" in backbone:
