@@ -87,6 +87,10 @@ FILE_SCORES = [f"{R}/attributions/files/{name}/{model}.csv" for name, model in S
 FILE_SCORES += [f"{R}/attributions/files/{name}/export" for name in dict(STUDY.file_attributions)]
 
 
+# Datasets whose models are trained on several numbers of labels.
+SEVERAL_SIZES = [name for name, run in STUDY["runs"].items() if len(run["training_sizes"]) > 1]
+
+
 def local_origin(wildcards):
     """A source's own file when it lies on this machine, so that a change to it is noticed."""
     origin = STUDY.source_origin(wildcards.source)

@@ -178,6 +178,8 @@ rule render_report:
         **{name: TABLE(name) for name in TABLES},
         figures=[f"{R}/figures/{name}.png" for name in FIGURES],
         summaries=paths(STUDY["runs"], f"{R}/datasets/{{}}/summary.json"),
+        sizes=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/sizes.tsv"),
+        size_comparisons=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/size_comparisons.tsv"),
         template=str(WORKFLOW / "report/report.html.j2"),
     output:
         html=f"{R}/report.html",

@@ -10,6 +10,7 @@ TABLES = ("metrics", "intervals", "comparisons", "costs", "language", "loo", "da
 
 def main(snakemake):
     given = snakemake.input
+    by_size = zip(given.get("sizes", []), given.get("size_comparisons", []), strict=True)
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         render_report(
             snakemake.output.html,
@@ -20,6 +21,7 @@ def main(snakemake):
             given.template,
             snakemake.params.families,
             [read_json(path) for path in given.get("summaries", [])],
+            [(read_table(sizes), read_table(comparisons, empty=True)) for sizes, comparisons in by_size],
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
+from seqlm.evaluation.size_verdict import verdict_by_labels
 from seqlm.evaluation.verdict import verdict
 from seqlm.evaluation.words import NAMES, duration, number
 from seqlm.models.baselines import lacking
@@ -45,7 +46,7 @@ LARGEST_SVG = 400_000  # bytes; above it the PNG is embedded instead
 FEW_GROUPS = 10
 
 
-def render_report(output, config, kinds, tables, figures, template, families=None, summaries=()):
+def render_report(output, config, kinds, tables, figures, template, families=None, summaries=(), by_size=()):
     """Write the report.
 
     Parameters
@@ -67,6 +68,8 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
         workflow/report/figures.yaml: family of figures -> its section, heading and caption, in reading order.
     summaries : list of dict
         The datasets' summary.json.
+    by_size : list of (DataFrame, DataFrame)
+        Intervals and comparisons at several numbers of labels, of the datasets that have them.
 
     Raises
     ------
@@ -85,7 +88,9 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
     content = {
         "study": config["study"],
         "note": config.get("note", ""),
-        "verdicts": [_with_baselines(_verdict(name, tables, totals, kinds), config) for name in _datasets(tables)],
+        "verdicts": [
+            _with_baselines(_verdict(name, tables, totals, kinds, by_size), config) for name in _datasets(tables)
+        ],
         "figures": _by_section(figures, families or {}),
         "data": data_table(tables["data"]),
         "leaks": _leaks(tables["data"], tables.get("leakage")),
@@ -120,12 +125,14 @@ def _datasets(tables):
     return list(dict.fromkeys(tables["metrics"]["dataset"].astype(str)))
 
 
-def _verdict(dataset, tables, totals, kinds):
+def _verdict(dataset, tables, totals, kinds, by_size=()):
     """Sentences and one card per model of a dataset."""
     intervals = tables["intervals"][tables["intervals"]["dataset"] == dataset]
     comparisons = tables["comparisons"][tables["comparisons"]["dataset"] == dataset]
     own = totals[totals["dataset"] == dataset]
     sentences = verdict(intervals, comparisons, own, kinds)
+    for sizes, pairs in by_size:
+        sentences += verdict_by_labels(sizes[sizes["dataset"] == dataset], pairs[pairs["dataset"] == dataset])
     if not len(intervals):
         return {"dataset": dataset, "sentences": sentences, "cards": [], "metric": ""}
     metric = intervals["metric"].iloc[0]
