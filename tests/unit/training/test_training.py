@@ -216,16 +216,16 @@ if {slow}:
     import time
     model.forward = lambda X: (time.sleep(0.02), plain(X))[1]
 result = t.fit(model, t.data(), t.data("track", 40, 1), checkpoints={folder!r}, fingerprint={fingerprint!r},
-               settings=t.settings(epochs=6, patience=0, checkpoint_seconds=0.0, seed=2))
+               settings=t.settings(epochs=6, patience=0, checkpoint_seconds={seconds}, seed=2))
 torch.save(dict(weights=t.weights(model), history=result.history.values.tolist(), best=result.best), {out!r})
 """
 
 
-def job(tmp_path, folder, name, slow=False, fingerprint="a"):
+def job(tmp_path, folder, name, slow=False, fingerprint="a", seconds=0.0):
     out = str(tmp_path / f"{name}.pt")
     here = Path(__file__).parent
     path = [str(here), str(here.parents[2] / "workflow" / "scripts")]
-    code = JOB.format(path=path, folder=str(folder), out=out, slow=slow, fingerprint=fingerprint)
+    code = JOB.format(path=path, folder=str(folder), out=out, slow=slow, fingerprint=fingerprint, seconds=seconds)
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -249,12 +249,66 @@ def test_a_killed_run_continues_and_ends_as_if_nothing_had_happened(tmp_path):
     resumed, found = job(tmp_path, tmp_path / "two", "resumed")
     message = resumed.communicate()[1]
     assert resumed.returncode == 0, message
-    assert "half-written checkpoint skipped" in message and "incomplete checkpoint skipped" in message
+    assert "half-written checkpoint skipped" in message and "incomplete or damaged checkpoint skipped" in message
     assert "continuing from" in message
     assert straight.communicate() and straight.returncode == 0
     a, b = torch.load(expected), torch.load(found)
     assert torch.equal(a["weights"], b["weights"])
     assert a["history"] == b["history"] and a["best"] == b["best"]
+
+
+def test_sigterm_writes_a_checkpoint_at_once_and_the_next_run_goes_on_from_it(tmp_path):
+    straight, expected = job(tmp_path, tmp_path / "one", "straight")
+    warned, _ = job(tmp_path, tmp_path / "two", "warned", slow=True, seconds=1000)
+    assert warned.stderr.read(10)  # the progress bar: it trains
+    time.sleep(0.5)
+    warned.terminate()
+    message = warned.communicate()[1]
+    assert warned.returncode == 143 and "asked to end (SIGTERM) after step" in message, message
+    (kept,) = (tmp_path / "two").glob("step-*")
+    assert f"after step {int(kept.name[5:])}:" in message
+    resumed, found = job(tmp_path, tmp_path / "two", "resumed")
+    message = resumed.communicate()[1]
+    assert f"continuing from {kept}" in message
+    assert straight.communicate() and straight.returncode == 0
+    a, b = torch.load(expected), torch.load(found)
+    assert torch.equal(a["weights"], b["weights"])
+    assert a["history"] == b["history"] and a["best"] == b["best"]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.pt", "progress.json", "complete.json"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, capfd, name):
+    """A changed byte, with the size as it was."""
+    options = {"settings": settings(epochs=3, checkpoint_seconds=0.0), "checkpoints": tmp_path / "c"}
+    straight = Toy()
+    fit(straight, data(), data(), **options)
+    before, last = sorted((tmp_path / "c").glob("step-*"))
+    content = bytearray((last / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (last / name).write_bytes(content)
+    again = Toy()
+    fit(again, data(), data(), **options)
+    said = capfd.readouterr().err
+    assert f"{last}: incomplete or damaged checkpoint skipped" in said and f"continuing from {before}" in said
+    assert torch.equal(weights(straight), weights(again))
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, capfd, monkeypatch):
+    plain, expected = Toy(), Toy()
+    plain.load_state_dict(expected.state_dict())
+    fit(expected, data(), data(), settings=settings(epochs=2))
+
+    def full(tensors, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("seqlm.training.engine.save_file", full)
+    options = {"settings": settings(epochs=2, checkpoint_seconds=0.0), "checkpoints": tmp_path / "c"}
+    fit(plain, data(), data(), **options)
+    said = capfd.readouterr().err
+    assert "checkpoint not written" in said and "No space left on device" in said and "free disk space" in said
+    assert not list((tmp_path / "c").glob("step-*")) and not list((tmp_path / "c").glob(".tmp-*"))
+    assert torch.equal(weights(plain), weights(expected))
 
 
 def test_checkpoints_of_another_training_are_discarded(tmp_path, capfd):

@@ -1,16 +1,18 @@
 """Checkpoints that survive a kill at any moment and are never used for another training.
 
-A checkpoint is written beside its place, listed with the size of every file,
-and renamed. What is half-written, cut short, or belongs to other data,
-parameters or code is not continued from.
+A checkpoint is written beside its place, listed with the digest of every file, and renamed. What is half-written, cut
+short or damaged, or belongs to other data, parameters or code is not continued from: the one before it is.
 """
 
+import hashlib
 import json
 import os
 import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from seqlm.common.files import atomic_path
 
@@ -50,13 +52,13 @@ class Checkpoints:
             shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()
         for folder in reversed(self._all()):
             try:
-                sizes = json.loads((folder / "complete.json").read_text())
-                if all((folder / name).stat().st_size == size for name, size in sizes.items()):
+                digests = json.loads((folder / "complete.json").read_text())
+                if all(_digest(folder / name) == digest for name, digest in digests.items()):
                     say(f"continuing from {folder}")
                     return folder
             except (OSError, ValueError):
                 pass
-            say(f"{folder}: incomplete checkpoint skipped")
+            say(f"{folder}: incomplete or damaged checkpoint skipped")
             shutil.rmtree(folder)
         return None
 
@@ -65,21 +67,35 @@ class Checkpoints:
 
     @contextmanager
     def writing(self, step, accelerator):
-        """Yield a folder to write in; put it in place once all processes are done."""
+        """Yield a folder to write in; put it in place once all processes are done.
+
+        A checkpoint that cannot be written (a full disk) is told in a line and does not end the training: the one
+        before it stays.
+        """
         place = self.folder / f"step-{step:09d}"
         half = place.with_name(f".tmp-{place.name}")
-        half.mkdir(parents=True, exist_ok=True)
-        yield half
+        try:
+            half.mkdir(parents=True, exist_ok=True)
+            yield half
+            accelerator.wait_for_everyone()
+            if accelerator.is_main_process:
+                digests = {file.name: _digest(file) for file in half.iterdir()}
+                (half / "complete.json").write_text(json.dumps(digests))
+                if place.exists():
+                    shutil.rmtree(place)
+                os.replace(half, place)
+                for old in self._all()[: -self.keep]:
+                    shutil.rmtree(old, ignore_errors=True)
+        # What torch and safetensors raise when a write fails is no OSError.
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(half, ignore_errors=True)
+            say(f"{place}: checkpoint not written ({' '.join(str(error).split())}); free disk space. Training goes on")
         accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            sizes = {file.name: file.stat().st_size for file in half.iterdir()}
-            (half / "complete.json").write_text(json.dumps(sizes))
-            if place.exists():
-                shutil.rmtree(place)
-            os.replace(half, place)
-            for old in self._all()[: -self.keep]:
-                shutil.rmtree(old, ignore_errors=True)
-        accelerator.wait_for_everyone()
+
+
+def _digest(path):
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def beside(folder):

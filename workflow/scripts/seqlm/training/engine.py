@@ -7,9 +7,11 @@ a tidy history, a cost log, and checkpoints that survive a kill at any moment.
 import json
 import math
 import os
+import signal
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,7 +24,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from seqlm.common.errors import InputError
+from seqlm.training.checkpoints import say
 from seqlm.training.data import SeededOrder
+from seqlm.training.interruption import Interruption
 from seqlm.training.objectives import Meter
 
 
@@ -56,6 +60,7 @@ class Engine(Trainer):
         if progress.meter:
             self.meter.load(progress.meter)
         self.best_weights = None
+        self.interruption = Interruption()
         self.last_save = time.monotonic()
         world = int(os.environ.get("WORLD_SIZE", 1))
         micro = settings.micro_batch or max(1, settings.batch_size // world)
@@ -103,8 +108,12 @@ class Engine(Trainer):
         self.model_accepts_loss_kwargs = False
 
     def run(self, resume):
-        """Train to the end, from a checkpoint when one is given."""
-        self.train(resume_from_checkpoint=str(resume) if resume else None)
+        """Train to the end, from a checkpoint when one is given.
+
+        SIGTERM writes a checkpoint after the step and ends the process with exit status 143.
+        """
+        with self.interruption.noticed() if self.store else nullcontext():
+            self.train(resume_from_checkpoint=str(resume) if resume else None)
         self.progress.finished = True
         if self.store:
             self._save_checkpoint(self.model, None)
@@ -185,7 +194,8 @@ class Engine(Trainer):
     # Checkpoints
 
     def save_is_due(self):
-        return bool(self.store) and time.monotonic() - self.last_save >= self.settings.checkpoint_seconds
+        due = time.monotonic() - self.last_save >= self.settings.checkpoint_seconds
+        return bool(self.store) and (due or self.interruption.asked)
 
     def _save_checkpoint(self, model, trial):
         """Write everything a continued run needs beside its place, then rename."""
@@ -205,6 +215,9 @@ class Engine(Trainer):
                 (folder / "progress.json").write_text(json.dumps(asdict(self.progress)))
             self._save_rng_state(str(folder))
         self.last_save = time.monotonic()
+        if self.interruption.asked and not self.progress.finished:
+            say(f"asked to end (SIGTERM) after step {self.state.global_step}: run it again to go on from there")
+            sys.exit(128 + signal.SIGTERM)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         weights = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
