@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study plots test test-all lint format docs bench clean
+.PHONY: help install demo study slurm-check unlock plots test test-all lint format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,12 @@ study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
 	@echo "seqlm: running the study $(STUDY)$(ABOUT). Lines 'n of m steps' tell how far it is; logs: results/$(STUDY)/logs"
 	$(BIN)/snakemake all --cores $(CORES) --configfile $(CONFIG)
 	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
+
+slurm-check: $(STAMP)  ## say what of the study of CONFIG would never start on this SLURM cluster
+	@PYTHONPATH=workflow/scripts $(BIN)/python workflow/scripts/check_cluster.py $(CONFIG)
+
+unlock: $(STAMP)  ## free the folder after a Snakemake that was killed; what is done stays
+	$(BIN)/snakemake --unlock --configfile $(CONFIG)
 
 plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
 	$(BIN)/snakemake all -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall

@@ -28,7 +28,7 @@ rule score_loo:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=480,
+        runtime=minutes(480),
     params:
         loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
         fold=0,
@@ -87,7 +87,7 @@ rule score_files:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=480,
+        runtime=minutes(480),
     params:
         loo=lambda w: {k: v for k, v in STUDY["predict"][w.files]["loo"].items() if k != "models"},
         format=lambda w: STUDY.file_format(w.files),
@@ -130,8 +130,8 @@ rule export_file_scores:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=megabytes(8000),
+        runtime=minutes(60),
     params:
         models=lambda w: [m for f, m in STUDY.file_attributions if f == w.files],
         code=code_digest("attribution/score_tables", "report/fold_results", "attribution/transcript_scores"),

@@ -46,15 +46,36 @@ def paths(names, pattern):
     return [pattern.format(name) for name in names]
 
 
+def minutes(estimate):
+    """Runtime of a job that takes so many minutes: more when it is tried again, and no more than a cluster allows.
+
+    A job that is stopped at its limit goes on from its checkpoint, chunk or cache when it is tried again.
+    """
+    return lambda wildcards, attempt: min(estimate * attempt, STUDY["longest_runtime"])
+
+
+def megabytes(estimate):
+    """Memory of a job: more when it is tried again (it may have run out of it), and no more than a node has."""
+    return lambda wildcards, attempt: min(estimate * attempt, STUDY["largest_memory"])
+
+
+def pretraining_minutes(wildcards, attempt):
+    """Twice what a backbone's pretraining takes at 50 billion operations a second on each CPU thread, and half an hour."""
+    own = STUDY["backbones"][wildcards.backbone]
+    weights = 12 * own["layers"] * own["width"] ** 2
+    operations = 6 * weights * own["steps"] * own["batch_size"] * own["block"]
+    return minutes(30 + round(2 * operations / (5e10 * STUDY["threads"]) / 60))(wildcards, attempt)
+
+
 # Resources of rules that run a network. A profile's limit on gpu decides whether one is used: Snakemake gives a job no more
-# than there is (profiles/default: none, so the CPU). A job that ran out of memory is given more when it is tried again.
+# than there is (profiles/default: none, so the CPU).
 NETWORK = {
     "gpu": 1,
     "torch_threads": STUDY["threads"],
-    "mem_mb": lambda wildcards, attempt: 8000 * attempt,
+    "mem_mb": megabytes(8000),
 }
 # Of rules that read and write tables and figures.
-LIGHT = {"mem_mb": 2000, "runtime": 20}
+LIGHT = {"mem_mb": megabytes(2000), "runtime": minutes(20)}
 
 
 TABLES = [
@@ -71,6 +92,8 @@ TABLES = [
     "confusion",
     "leakage",
 ]
+# What a profile says of a cluster: no part of the study.
+OF_CLUSTER = ("longest_runtime", "largest_memory")
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)

@@ -19,8 +19,8 @@ rule download_source:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=megabytes(1000),
+        runtime=minutes(240),
     params:
         origin=lambda w: STUDY.source_origin(w.source),
         kind=lambda w: STUDY.source_kind(w.source),
@@ -41,8 +41,8 @@ rule prepare_dataset:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         name=lambda w: w.dataset,
         sources=lambda w: STUDY.dataset_sources(w.dataset),
@@ -63,8 +63,8 @@ rule split_folds:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         folds=lambda w: STUDY["datasets"][w.dataset]["folds"],
         seed=STUDY["seeds"][0],

@@ -14,7 +14,7 @@ rule embed_sequences:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=240,
+        runtime=minutes(240),
     params:
         embedding=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["embeddings"].items() if k != "models"},
         code=code_digest("inference/embedding", "inference/reading"),
@@ -37,8 +37,8 @@ rule project_embeddings:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         panels=lambda w: STUDY["runs"][w.dataset]["embeddings"]["models"],
         title=lambda w: f"{w.dataset}: embeddings of test examples",

@@ -13,8 +13,8 @@ rule find_leaks:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=megabytes(4000),
+        runtime=minutes(240),
     params:
         corpora=corpora_of,
         code=code_digest("datasets/separation/leakage", "sequences/similarity", "pretraining/corpus"),
@@ -38,8 +38,8 @@ rule compare_models:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
@@ -81,8 +81,8 @@ rule collect_metrics:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},

@@ -30,7 +30,7 @@ rule train_model:
     resources:
         **NETWORK,
         precision=STUDY["precision"],
-        runtime=720,
+        runtime=minutes(720),
     params:
         **TRAINED_BY,
         code=code_digest(

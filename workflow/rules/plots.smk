@@ -190,7 +190,7 @@ rule render_report:
     resources:
         **LIGHT,
     params:
-        config=STUDY.config,
+        config={key: value for key, value in STUDY.config.items() if key not in OF_CLUSTER},
         kinds=KINDS,
         families=FAMILIES,
         code=code_digest("report", "evaluation", "common/tables", "models/baselines"),

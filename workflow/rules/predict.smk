@@ -19,7 +19,7 @@ rule predict_targets:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=240,
+        runtime=minutes(240),
     params:
         dataset_name=lambda w: w.dataset,
         model_name=lambda w: w.model,
@@ -57,7 +57,7 @@ rule predict_files:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=480,
+        runtime=minutes(480),
     params:
         models=lambda w: {
             name: [f"{R}/models/{job.path}" for job in jobs] for name, jobs in STUDY.file_jobs(w.files).items()
@@ -131,7 +131,7 @@ rule score_variants:
     threads: STUDY["threads"]
     resources:
         **NETWORK,
-        runtime=480,
+        runtime=minutes(480),
     params:
         length=lambda w: STUDY["predict"][w.files].get("length"),
         shard=shard_of,

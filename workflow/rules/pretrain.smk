@@ -13,8 +13,8 @@ rule withhold_genes:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=megabytes(2000),
+        runtime=minutes(60),
     params:
         code=code_digest("datasets/separation/withholding"),
     script:
@@ -32,8 +32,8 @@ rule write_training_text:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=megabytes(2000),
+        runtime=minutes(60),
     params:
         code=code_digest("datasets/separation/withholding"),
     script:
@@ -51,8 +51,8 @@ rule tokenize_corpus:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=megabytes(2000),
+        runtime=minutes(120),
     params:
         validation=lambda w: STUDY["backbones"][w.backbone]["validation"],
         code=code_digest("pretraining/corpus", "tokenization"),
@@ -78,7 +78,7 @@ rule pretrain_backbone:
     resources:
         **NETWORK,
         precision=STUDY["precision"],
-        runtime=1440,
+        runtime=pretraining_minutes,
     params:
         name=lambda w: w.backbone,
         backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k not in ("corpus", "corpus_of")},
@@ -105,8 +105,8 @@ rule fetch_backbone:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         name=lambda w: w.backbone,
         backbone=lambda w: STUDY["backbones"][w.backbone],

@@ -19,8 +19,8 @@ rule combine_predictions:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
     params:
         dataset_name=lambda w: w.dataset,
         model_name=lambda w: w.model,
@@ -52,8 +52,8 @@ rule write_fold_results:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
     params:
         jobs=lambda w: [(job.model, job.fold, job.seed) for job in STUDY.jobs_of(w.dataset)],
         code=code_digest("report/fold_results"),
@@ -72,8 +72,8 @@ rule export_scores:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
     params:
         models=lambda w: STUDY.scored_models(w.dataset),
         code=code_digest("report/fold_results", "attribution/transcript_scores"),
@@ -92,8 +92,8 @@ rule summarise_transcripts:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
     params:
         dataset=lambda w: w.dataset,
         models=lambda w: STUDY.scored_models(w.dataset),

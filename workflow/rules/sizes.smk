@@ -16,7 +16,7 @@ rule train_on_subsample:
     resources:
         **NETWORK,
         precision=STUDY["precision"],
-        runtime=240,
+        runtime=minutes(240),
     params:
         **TRAINED_BY,
         size=lambda w: int(w.size),
@@ -38,8 +38,8 @@ rule compare_sizes:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
     params:
         sizes=lambda w: STUDY["runs"][w.dataset]["training_sizes"],
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],

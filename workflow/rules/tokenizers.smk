@@ -11,8 +11,8 @@ rule learn_tokenizer:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=megabytes(2000),
+        runtime=minutes(60),
     params:
         tokenizer=lambda w: STUDY.tokenizer(w.tokenizer),
         code=code_digest("tokenization"),

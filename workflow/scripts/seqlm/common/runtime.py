@@ -168,4 +168,5 @@ def network_job(resources, log=None):
     gpus = getattr(resources, "gpu", 0)
     with one_line_errors(log), gpu_slot(gpus):
         set_threads(resources.torch_threads)
-        yield "cuda" if gpus else "cpu"
+        # The variable is for clusters whose GPUs are made up, as those of tests are.
+        yield os.environ.get("SEQLM_DEVICE") or ("cuda" if gpus else "cpu")

@@ -1,4 +1,4 @@
-"""What a training does when it is asked to end: SIGTERM, a cluster's warning that time is up or the job is cancelled."""
+"""What a training does when it is asked to end: SIGTERM, a cluster's warning that time is up or of a cancelled job."""
 
 import signal
 import threading

@@ -1,0 +1,180 @@
+"""What would never start on a SLURM cluster, found before anything is submitted.
+
+SLURM accepts a job that asks for more than a partition has, and lets it wait for ever (PartitionTimeLimit, BadConstraints).
+"""
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from seqlm.common.errors import InputError
+
+LAYOUT = "%R|%l|%m|%c|%G"  # what `sinfo -h -o` is asked for: partition, time limit, memory, CPUs, generic resources
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What a job may ask of one partition: minutes, megabytes and CPUs of a node, GPUs of a node."""
+
+    name: str
+    minutes: float
+    megabytes: float
+    cpus: float
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """What jobs of a rule ask for."""
+
+    rule: str
+    minutes: int
+    megabytes: int
+    cpus: int
+    gpus: int
+
+
+def partitions_there_are(text):
+    """Partitions of a cluster, from the output of ``sinfo -h -o`` in `LAYOUT`.
+
+    Of a partition whose nodes differ, the largest of each kind.
+
+    Returns
+    -------
+    dict of str to Partition
+    """
+    found = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, limit, memory, cpus, gres = line.split("|", 4)
+        gpus = sum(int(number) for number in re.findall(r"(?:^|,)gpu:(?:[^:,()]+:)?(\d+)", gres))
+        own = (_minutes(limit), float(memory.rstrip("+")), float(cpus.rstrip("+")), gpus)
+        known = found.get(name)
+        known = (known.minutes, known.megabytes, known.cpus, known.gpus) if known else own
+        found[name] = Partition(name, *map(max, zip(own, known, strict=True)))
+    return found
+
+
+def partitions_chosen(path, there_are):
+    """Partitions that partitions.yaml names, with the limits it gives where they are lower than the cluster's.
+
+    Parameters
+    ----------
+    path : path
+    there_are : dict of str to Partition
+
+    Returns
+    -------
+    chosen : list of Partition
+    problems : list of str
+        Limits that the cluster does not have.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or names a partition that is not there.
+    """
+    try:
+        content = yaml.safe_load(open(path))["partitions"]
+        content = {str(name): dict(limits or {}) for name, limits in content.items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({' '.join(str(error).split())})", "see profiles/slurm") from None
+    chosen, problems = [], []
+    for name, limits in content.items():
+        if name not in there_are:
+            raise InputError(path, f"the cluster has no partition {name!r}", f"it has: {', '.join(there_are)}")
+        real = there_are[name]
+        own = {}
+        for key, field in (("max_runtime", "minutes"), ("max_mem_mb", "megabytes"), ("max_threads", "cpus"),
+                           ("max_gpu", "gpus")):  # fmt: skip
+            limit = getattr(real, field)
+            # No max_gpu is no GPU: that is how the jobs without one are kept from the nodes that have them.
+            asked = limits.get(key, 0 if field == "gpus" else limit)
+            if asked > limit:
+                problems.append(f"{path}: {key} of {name} is {asked}, and the cluster allows {limit:.0f}; lower it")
+            own[field] = min(asked, limit)
+        chosen.append(Partition(name, **own))
+    return chosen, problems
+
+
+def needs_of(dry_run, local=()):
+    """What the jobs of a dry run of Snakemake ask for, each kind once.
+
+    Parameters
+    ----------
+    dry_run : str
+        Its output.
+    local : collection of str
+        Rules that run on the submitting machine: left out.
+
+    Returns
+    -------
+    dict of Need to int
+        How many jobs ask for it.
+    """
+    counts = {}
+    for block in re.split(r"\n(?=\[|rule )", dry_run):
+        rule = re.search(r"^rule (\w+):", block, re.M)
+        resources = re.search(r"^ +resources: (.*)$", block, re.M)
+        if not rule or not resources or rule[1] in local:
+            continue
+        values = dict(re.findall(r"(\w+)=([^,\s]+)", resources[1]))
+        threads = re.search(r"^ +threads: (\d+)", block, re.M)
+        need = Need(
+            rule[1], int(values.get("runtime", 0)), int(values.get("mem_mb", 0)), int(threads[1]) if threads else 1,
+            int(values.get("gpu", 0)),
+        )  # fmt: skip
+        counts[need] = counts.get(need, 0) + 1
+    return counts
+
+
+def would_wait(needs, partitions):
+    """Why jobs would never start.
+
+    Parameters
+    ----------
+    needs : iterable of Need
+    partitions : list of Partition
+
+    Returns
+    -------
+    list of str
+        One line a kind of job that fits no partition, with the closest partition's limits.
+    """
+    lines = []
+    for need in needs:
+        fits = [p for p in partitions if not _lacks(need, p)]
+        if fits:
+            continue
+        if not partitions:
+            lines.append(f"{need.rule}: no partition is named")
+            continue
+        closest = min(partitions, key=lambda p: (p.gpus < need.gpus, len(_lacks(need, p)), -p.minutes))
+        lines.append(f"{need.rule}: would wait for ever: {'; '.join(_lacks(need, closest))} (partition {closest.name})")
+    return lines
+
+
+def _lacks(need, partition):
+    found = []
+    for field, unit, mend in (
+        ("gpus", "GPUs", "name a partition with GPUs and its max_gpu"),
+        ("minutes", "minutes", "lower longest_runtime"),
+        ("megabytes", "MB", "lower largest_memory"),
+        ("cpus", "CPUs", "lower set-threads"),
+    ):
+        asked, limit = getattr(need, field), getattr(partition, field)
+        if asked > limit:
+            found.append(f"asks for {asked} {unit}, {limit:.0f} are allowed: {mend}")
+    return found
+
+
+def _minutes(limit):
+    """Minutes of SLURM's time limits: minutes, [days-]hours:minutes:seconds, infinite."""
+    if limit in ("infinite", "n/a", "UNLIMITED"):
+        return float("inf")
+    days, _, clock = limit.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    if days:
+        parts = (parts + [0, 0])[:3]  # days-hours[:minutes[:seconds]]
+    hours, minutes, seconds = ([0] * (3 - len(parts)) + parts) if len(parts) > 1 else (0, parts[0], 0)
+    return int(days or 0) * 1440 + hours * 60 + minutes + seconds / 60
