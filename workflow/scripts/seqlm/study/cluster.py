@@ -1,10 +1,11 @@
 """What would never start on a SLURM cluster, found before anything is submitted.
 
-SLURM accepts a job that asks for more than a partition has, and lets it wait for ever (PartitionTimeLimit, BadConstraints).
+SLURM accepts a job that asks for more than a partition has, and lets it wait for ever (PartitionTimeLimit).
 """
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -75,7 +76,7 @@ def partitions_chosen(path, there_are):
         If the file cannot be read or names a partition that is not there.
     """
     try:
-        content = yaml.safe_load(open(path))["partitions"]
+        content = yaml.safe_load(Path(path).read_text())["partitions"]
         content = {str(name): dict(limits or {}) for name, limits in content.items()}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(path, f"cannot be read ({' '.join(str(error).split())})", "see profiles/slurm") from None
