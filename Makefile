@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study slurm-check unlock plots test test-all lint format docs bench clean
+.PHONY: help install demo study slurm-check unlock plots test test-slurm test-all lint format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,11 +53,14 @@ plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
 	$(BIN)/snakemake all -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall
 
 test: $(DEV_STAMP)  ## the tests (a few minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not slurm"
 
 test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
 	$(MAKE) lint
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow or slurm"
+
+test-slurm: $(DEV_STAMP)  ## the small study on a real SLURM that is started here (root and Debian packages)
+	$(BIN)/python -m pytest -m slurm -rs
 
 lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, order of the rooms, generated docs up to date
 	$(BIN)/ruff check .

@@ -126,3 +126,13 @@ def test_a_wrong_name_is_one_line(workflow):
     assert len(lines) == 1
     assert "the models there are: cnn" in lines[0]
     assert "Traceback" not in done.stderr
+
+
+def test_no_job_asks_for_more_than_the_cluster_allows(workflow):
+    """Not even when it is tried again, which asks for more."""
+    workflow.study |= {"longest_runtime": 45, "largest_memory": 3000}
+    workflow.write()
+    text = workflow("-n", "all").stdout
+    minutes = {int(n) for n in re.findall(r"runtime=(\d+)", text)}
+    megabytes = {int(n) for n in re.findall(r"mem_mb=(\d+)", text)}
+    assert max(minutes) == 45 and max(megabytes) == 3000
