@@ -41,8 +41,9 @@ KillWait=10
 OverTimeLimit=0
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
-NodeName=plain NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=8000 State=UNKNOWN
-NodeName=gpus NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=8000 Gres=gpu:{gpus} State=UNKNOWN
+NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN
+NodeName=plain Port={ports[1]}
+NodeName=gpus Port={ports[2]} Gres=gpu:{gpus}
 PartitionName=cpu Nodes=plain Default=YES MaxTime=60 State=UP
 PartitionName=gpu Nodes=gpus MaxTime=60 State=UP
 """
