@@ -45,6 +45,7 @@ class OnCluster(Workflow):
             "seconds-between-status-checks": 2,
             "latency-wait": 10,
             "set-threads": {"pretrain_backbone": 1},
+            "group-components": {"drawing": 4},
         }
         (folder / "profile.yaml").write_text(yaml.safe_dump(profile | options))
         return folder

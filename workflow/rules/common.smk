@@ -75,7 +75,7 @@ NETWORK = {
     "mem_mb": megabytes(8000),
 }
 # Of rules that read and write tables and figures.
-LIGHT = {"mem_mb": megabytes(2000), "runtime": minutes(20)}
+LIGHT = {"mem_mb": megabytes(1000), "runtime": minutes(10)}
 
 
 TABLES = [
