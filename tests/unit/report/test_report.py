@@ -11,10 +11,12 @@ import pytest
 import yaml
 
 from seqlm.common.errors import InputError
+from seqlm.report.chapters import SECTIONS
 from seqlm.report.class_tables import class_tables
 from seqlm.report.collecting import collect_loo, count_parts
 from seqlm.report.figures import performance
-from seqlm.report.page import LARGEST_SVG, SECTIONS, data_uri, render_report, rst_to_html
+from seqlm.report.page import render_report
+from seqlm.report.page_figures import LARGEST_SVG, data_uri, rst_to_html
 from seqlm.study import model_kinds
 
 REPORT = Path(__file__).parents[3] / "workflow/report"
@@ -79,6 +81,7 @@ def test_classifiers_are_told_class_by_class_and_before_and_after_scaling(study)
     by_class, cells = class_tables({"insects": data["arrays"]})
     changed = {"metrics": metrics, "classes": by_class, "confusion": cells}
     text = render(study, tables=study["tables"] | changed)
+    assert '<section id="task-insects-performance">' in text
     part = text[text.index("Class by class") : text.index("Temperature scaling")]
     assert all(f"<td>{name}</td>" in part for name in ("ant", "bee", "cow"))
     assert f'data-v="{float(by_class["precision"][0])!r}"' in part
@@ -136,7 +139,8 @@ def test_of_many_classes_the_report_lists_only_the_most_confused_pairs(study):
 
 
 def test_nested_counts_of_a_summary_are_words(study):
-    text = render(study, summaries=[{"dataset": "d", "label": {"per_class": 2000, "count": {"ant": 1472, "bee": 9}}}])
+    label = {"per_class": 2000, "count": {"ant": 1472, "bee": 9}}
+    text = render(study, summaries=[{"dataset": "tf_binding", "label": label}])
     assert "<dd>per class 2,000, count (ant 1,472, bee 9)</dd>" in text
 
 
@@ -152,7 +156,7 @@ def test_report_is_one_well_formed_file_that_asks_for_nothing(study):
 
 def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study):
     text = render(study)
-    first = text[: text.index('<section id="data">')]
+    first = text[: text.index('<section id="task-tf_binding-')]
     assert "smaller than DNA-LLM&#39;s" in first
     assert "No: the language model gpt-vocab4 loses to the CNN" in first
     assert "(language models: gpt-vocab4, of 2; networks from scratch: cnn)" in first
@@ -164,9 +168,11 @@ def test_report_opens_with_the_note_the_verdict_and_the_performance_figure(study
 
 def test_report_tells_data_costs_language_loo_and_provenance(study):
     text = render(study)
-    for key in ("data", "language", "costs", "loo", "tables", "provenance"):
-        assert f'<section id="{key}">' in text
-        assert f'<a href="#{key}">{SECTIONS[key]}</a>' in text
+    for key in ("data", "costs", "loo"):
+        assert f'<section id="task-tf_binding-{key}">' in text
+        assert f'href="#task-tf_binding-{key}">{SECTIONS[key]}</a>' in text
+    for key, title in {"language": "Language models", "tables": "All tables", "provenance": "Provenance"}.items():
+        assert f'<section id="{key}">' in text and f'<a href="#{key}">{title}</a>' in text
     assert "markov bits per base" in text
     assert "average precision of −LOO" in text
     assert "steps: 300" in text  # the config
@@ -205,7 +211,7 @@ def test_sections_without_content_are_left_out(study):
     bare = {name: table.iloc[:0] for name, table in study["tables"].items() if name in ("language", "loo", "costs")}
     text = render(study, tables={**study["tables"], **bare}, summaries=[], families={})
     assert '<section id="language">' not in text
-    assert '<section id="loo">' not in text
+    assert '<section id="task-tf_binding-loo">' not in text
     with pytest.raises(InputError, match="nothing to report"):
         render(study, tables={name: table.iloc[:0] for name, table in study["tables"].items()})
 
@@ -230,9 +236,8 @@ def test_large_drawings_are_embedded_as_png(tmp_path):
 def test_every_family_of_figures_has_a_section_a_caption_a_rule_and_a_script():
     rules = (REPORT.parent / "rules/plots.smk").read_text()
     for family, about in FAMILIES.items():
-        assert (
-            about["section"] in SECTIONS and about["caption"] and set(about["of"]) <= {"study", "backbone", "dataset"}
-        )
+        assert about["section"] in ("verdict", "language", *SECTIONS) and about["caption"]
+        assert set(about["of"]) <= {"study", "backbone", "dataset"}
         assert f'**figure("{family}"' in rules and (REPORT.parent / f"scripts/plot_{family}.py").is_file()
 
 
