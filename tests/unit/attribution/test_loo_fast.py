@@ -82,14 +82,17 @@ def test_heads_that_learn_how_to_pool(size, edit, seed, kernel, data, pooling, o
     texts=sequences, edit=edits, target=targets, seed=seeds, kernel=st.integers(1, 7), layers=st.integers(1, 3),
     context=st.sampled_from(["forward", "both_strands"]), pooling=st.sampled_from(POOLINGS),
     length=st.sampled_from([None, 45]), alphabet=st.sampled_from(["ACGT", "ACGTNacgt\n"]),
-    read=st.sampled_from(["last", "all", [0], [1, 0]]), skip=st.booleans(),
+    read=st.sampled_from(["last", "all", [0], [1, 0]]), skip=st.booleans(), depth=st.integers(1, 3),
 )  # fmt: skip
-def test_causal_backbone(texts, edit, target, seed, kernel, layers, context, pooling, length, alphabet, read, skip):
+def test_causal_backbone(
+    texts, edit, target, seed, kernel, layers, context, pooling, length, alphabet, read, skip, depth
+):
     core = GPTModel(GPTConfig(vocab_size=len(alphabet), block_size=64, n_layer=layers, n_head=2, n_embd=8))
     model = BackboneModel.on(
         core, learn_tokenizer("character", alphabet=alphabet), head="conv" if target == "track" else "pooled",
         target=target, n_outputs=3 if target == "class" else 1, kernel=kernel, hidden=6, context=context,
         pooling=pooling, length=length, layers=read, skip="onehot" if skip and target == "track" else "none",
+        depth=depth,
     )  # fmt: skip
     assert_same(with_random_weights(model, seed), texts, edit)
 

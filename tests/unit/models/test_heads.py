@@ -13,13 +13,16 @@ def test_conv_head_parameter_count():
     assert sum(p.numel() for p in ConvHead(384).parameters()) == by_hand
 
 
-def test_conv_head_reaches_half_a_kernel():
+@pytest.mark.parametrize(("kernel", "depth", "sees"), [(5, 1, (2, 2)), (5, 3, (6, 6)), (4, 2, (2, 4))])
+def test_conv_head_reaches_half_a_kernel_with_each_convolution(kernel, depth, sees):
     torch.manual_seed(0)
-    head, x = ConvHead(6, hidden=4, kernel=5).eval(), torch.randn(1, 30, 6)
+    head, x = ConvHead(6, hidden=4, kernel=kernel, depth=depth).eval(), torch.randn(1, 30, 6)
     changed = x.clone()
-    changed[0, 10] += 1 + torch.arange(6)
+    changed[0, 12] += 1 + torch.arange(6)
     moved = (head(x) != head(changed))[0].nonzero().flatten().tolist()
-    assert moved == [8, 9, 10, 11, 12]
+    before, after = sees
+    assert moved == list(range(12 - after, 12 + before + 1))
+    assert head.sees == sees and head.reach == max(sees)
 
 
 @pytest.mark.parametrize("kernel", [5, 4])

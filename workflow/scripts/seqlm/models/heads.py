@@ -39,29 +39,38 @@ def pool(x, mask=None, pooling="mean"):
 class ConvHead(nn.Module):
     """One value per position: (N, L, dim) -> (N, L).
 
-    LayerNorm, convolution over `kernel` positions, GELU, dropout, linear. On
-    384 features it has 541,697 parameters. With `skip` channels beside the
-    features (bases, one-hot), the convolution reads those too, unnormalised.
+    LayerNorm, `depth` times a convolution over `kernel` positions and GELU, dropout, linear. On 384 features and of
+    depth 1, as DNA-LLM's is, it has 541,697 parameters. With `skip` channels beside the features (bases, one-hot), the
+    first convolution reads those too, unnormalised.
     """
 
-    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2, skip=0):
+    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2, skip=0, depth=1):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.conv = Conv1d(dim, hidden, kernel, padding="same")
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, 1)
         self.skip = Conv1d(skip, hidden, kernel, padding="same", bias=False) if skip else None
+        self.deeper = nn.ModuleList(Conv1d(hidden, hidden, kernel, padding="same") for _ in range(depth - 1))
+
+    @property
+    def sees(self):
+        """Positions before and after it that an output depends on: an even kernel has one more after."""
+        kernel, depth = self.conv.kernel_size[0], 1 + len(self.deeper)
+        return depth * ((kernel - 1) // 2), depth * (kernel // 2)
 
     @property
     def reach(self):
-        """Positions on either side that an output depends on; an even kernel has one more on its right."""
-        return self.conv.kernel_size[0] // 2
+        """Positions on either side that an output depends on, those of the longer side."""
+        return max(self.sees)
 
     def forward(self, x, shown=None):
         """`x` is (N, L, dim), `shown` (N, L, skip)."""
         x = self._convolved(x)
         if self.skip is not None:
             x = x + self.skip(shown.transpose(1, 2))
+        for conv in self.deeper:
+            x = conv(F.gelu(x))
         x = x.transpose(1, 2)  # channels stay last in memory
         return self.linear(self.dropout(F.gelu(x))).squeeze(-1)
 

@@ -7,7 +7,7 @@ from seqlm.models.registry import network, option_schema
 
 KINDS = ("network", "backbone", "ensemble")
 OF_BACKBONES = (
-    "head", "train", "context", "layers", "skip", "pooling", "dropout", "kernel", "hidden", "training"
+    "head", "train", "context", "layers", "skip", "pooling", "dropout", "kernel", "hidden", "depth", "training"
 )  # fmt: skip
 
 
@@ -61,6 +61,8 @@ def check_target(model, target, where):
     """
     if model.get("skip", "none") != "none" and target != "track":
         raise InputError(f"{where}.skip", f"the target is {target}: no base has a value", "use it for a track")
+    if "depth" in model and target != "track":
+        raise InputError(f"{where}.depth", f"the target is {target}: there is no conv head", "use it for a track")
 
 
 def _check_keys(model, known, what, where):

@@ -299,8 +299,11 @@ def _on_backbone(model, examples, folder):
     # The last layer of a frozen encoder serves the encoder's own task; one that is trained learns to serve this one.
     # A linear probe is by custom one of the last layer.
     layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
-    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip")
-    options = {"layers": layers} | {key: model[key] for key in fields if key in model}
+    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip", "depth")
+    # As many convolutions as the CNN has, so that the encoder need not be one of them.
+    options = {"layers": layers, "depth": 2 if head == "conv" else 1} | {
+        key: model[key] for key in fields if key in model
+    }
     wanted = options.get("pooling", "auto")
     if wanted == "auto" and (head == "linear" or reads_other_text(encoder.tokenizer, options)):
         options["pooling"] = "mean_max"  # one vector a sequence, or a strand, is what is read

@@ -82,9 +82,7 @@ class Prefix:
         states = [states for states, _ in found]
         if not self.conv or self.both:
             return self._read(states, texts, turn), 0
-        # An output sees `before` positions to its left and `behind` to its right.
-        before = (self.model.head.conv.kernel_size[0] - 1) // 2
-        behind = self.model.head.conv.kernel_size[0] - 1 - before
+        before, behind = self.model.head.sees
         first = max(0, found[0][1] - behind)
         seen = max(0, first - before)
         return self._read([states[0][:, seen:]], [copies[:, seen:]], None)[:, first - seen :], first

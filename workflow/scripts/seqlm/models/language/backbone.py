@@ -62,6 +62,8 @@ class BackboneConfig(SequenceConfig):
         "onehot" shows the conv head the base itself, beside the features.
     token_bases : list of int, optional
         Base code of each token (4: not a base), for the skip.
+    depth : int
+        Convolutions of a conv head.
     """
 
     model_type = "seqlm-backbone"
@@ -80,6 +82,7 @@ class BackboneConfig(SequenceConfig):
         layers="last",
         skip="none",
         token_bases=None,
+        depth=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,6 +98,7 @@ class BackboneConfig(SequenceConfig):
         self.layers = layers
         self.skip = skip
         self.token_bases = token_bases
+        self.depth = depth
 
 
 def reads_other_text(tokenizer, options):
@@ -137,7 +141,7 @@ class BackboneModel(SequenceModel):
             self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands, parts)
         if config.head == "conv":
             skip = BASES if config.skip == "onehot" else 0
-            self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip)
+            self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip, config.depth)
         elif config.head == "linear":
             self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
