@@ -11,6 +11,7 @@ from seqlm.tokenization.tokenizer import (
     nothing_id,
     save_tokenizer,
     spelled,
+    token_rows,
     tokens_are_bases,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "nothing_id",
     "save_tokenizer",
     "spelled",
+    "token_rows",
     "tokens_are_bases",
 ]
