@@ -83,7 +83,9 @@ def published(kind, folder):
         return EsmForMaskedLM(esm_config(tokenizer, 2, 4, 32)), tokenizer
 
     def llama(tokenizer):
-        return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, **size)), tokenizer
+        return LlamaForCausalLM(
+            LlamaConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **size)
+        ), tokenizer
 
     model, tokenizer = {
         "character": lambda: bert(characters()),

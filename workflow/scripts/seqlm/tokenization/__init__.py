@@ -12,7 +12,6 @@ from seqlm.tokenization.tokenizer import (
     save_tokenizer,
     spelled,
     token_rows,
-    tokens_are_bases,
 )
 
 __all__ = [
@@ -27,5 +26,4 @@ __all__ = [
     "save_tokenizer",
     "spelled",
     "token_rows",
-    "tokens_are_bases",
 ]

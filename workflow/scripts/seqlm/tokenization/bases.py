@@ -173,6 +173,8 @@ def _spans(tokenizer, words, row, sequence, text):
     for spans in (_by_offsets(tokenizer, row, text, bases), _between_known(words, row, length, bases)):
         if spans is not None and _fits(words, row, length, bases, spans):
             return spans
+    if (length == _SPECIAL).all() and len(bases) < words.length.max():
+        return np.zeros((len(row), 2), np.int64)  # shorter than a word: no token, which is no fault of the tokenizer
     shown = sequence if len(sequence) <= 24 else f"{sequence[:24]}.."
     problem = f"its tokens ({' '.join(tokenizer.convert_ids_to_tokens(row[:6].tolist()))} ..) do not spell {shown}"
     raise InputError("tokenizer", problem, "use a backbone whose tokens stand for the bases")
@@ -196,7 +198,7 @@ def _one_after_another(words, row, length, bases):
 def _overlapping(words, row, length, bases):
     """A word of k letters at every base; those with an N may be unknown."""
     k, ordinary = int(length.max(initial=0)), np.flatnonzero(length != _SPECIAL)
-    if k == _UNKNOWN or k == _SPECIAL:  # nothing is known: k follows from their number
+    if not k:  # none is known: k follows from their number
         k = len(bases) - len(ordinary) + 1
     if k < 2 or len(ordinary) != len(bases) - k + 1:
         return None

@@ -157,15 +157,6 @@ def spelled(tokenizer, sequences):
     return [sequence.upper().replace(written, wanted) for sequence in sequences]
 
 
-def tokens_are_bases(tokenizer):
-    """Whether the nth token of a sequence is its nth base (or atomic token), as a track needs it."""
-    kind = kind_of(tokenizer)
-    if kind != "hub":
-        return kind in ("character", "atomic")
-    (probe,) = spelled(tokenizer, ["ACGTTGCAACGTACGT"])
-    return tokenizer.convert_ids_to_tokens(tokenizer(probe)["input_ids"]) == list(probe)
-
-
 def _reads_rna(tokenizer):
     """Whether words of bases in the vocabulary are spelled with U and never with T; kept on the tokenizer."""
     if "_reads_rna" not in tokenizer.__dict__:

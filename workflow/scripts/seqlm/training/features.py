@@ -169,7 +169,8 @@ def _fingerprint(model, X, precision):
     """Digest of everything the features depend on."""
     digest = hashlib.sha256()
     config = model.config
-    own = [getattr(config, key) for key in ("context", "head", "pooling", "layers", "skip", "complement", "bases")]
+    keys = ("context", "head", "pooling", "layers", "skip", "complement", "bases", "by_base", "special_ids")
+    own = [getattr(config, key) for key in keys]
     digest.update(json.dumps([config.backbone_config, *own, precision]).encode())
     for name, tensor in sorted(model.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
