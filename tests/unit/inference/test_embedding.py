@@ -112,3 +112,35 @@ def test_nothing_to_embed():
     model.tokenizer = None
     with pytest.raises(InputError, match="no tokenizer"):
         embed(model, SEQUENCES)
+
+
+@pytest.mark.parametrize("layer", [-1, 1])
+def test_a_vector_for_each_base(layer, tmp_path):
+    """That of a base's token; the mean of all vectors is the pooled one where no token is special."""
+    from published import KINDS, published
+
+    sequences = ["ATGGTAGCTACATCATCTGCA", "GATTACA"]
+    for kind in KINDS:
+        model = published(kind, tmp_path)
+        found = embed(model, sequences, pooling="bases", layer=layer, device="cpu")
+        assert [len(vectors) for vectors in found] == [21, 7]
+        for sequence, vectors in zip(sequences, found, strict=True):
+            ids = model.tokenizer(sequence)["input_ids"]
+            with torch.no_grad():
+                states = model.base_model(torch.tensor([ids]), output_hidden_states=True).hidden_states[layer][0]
+            words, at = model.tokenizer.convert_ids_to_tokens(ids), 0
+            over = [[] for _ in sequence]
+            for t, word in enumerate(words):
+                if word[0] not in "<[":
+                    for base in range(at, at + len(word)):
+                        over[base].append(t)
+                    at += 1 if kind == "overlapping" else len(word)
+            expected = np.stack([states[own].mean(0).numpy() for own in over])
+            np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_the_first_token_of_a_causal_model_is_no_embedding(tmp_path):
+    from published import published
+
+    with pytest.raises(InputError, match="pooling: first"):
+        embed(published("causal", tmp_path), ["GATTACA", "ACGT"], pooling="first", device="cpu")
