@@ -6,7 +6,7 @@ import torch
 from small_models import KINDS, save, small_model
 
 from seqlm.common.errors import InputError
-from seqlm.inference.embedding import _batches, embed
+from seqlm.inference.embedding import embed, length_batches
 from seqlm.models.language.backbone import BackboneModel
 
 rng = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def test_long_sequences_are_cut_and_said_so(caplog):
 
 def test_batches_hold_every_row_once_within_the_budget():
     lengths = np.random.default_rng(1).integers(1, 200, 1000)
-    batches = list(_batches(lengths, 500))
+    batches = list(length_batches(lengths, 500))
     assert sorted(np.concatenate(batches)) == list(range(1000))
     assert all(len(batch) == 1 or lengths[batch].max() * len(batch) <= 500 for batch in batches)
 

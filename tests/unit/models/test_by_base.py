@@ -162,3 +162,13 @@ def test_the_first_token_of_a_causal_model_has_seen_nothing(tmp_path):
     assert "\n" not in str(caught.value)
     on("character", tmp_path, **options)  # [CLS] of a bidirectional encoder has seen all
     on("causal", tmp_path, **(options | {"pooling": "last"}))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_backbone_published_in_16_bits_carries_a_head(dtype, tmp_path):
+    language = published("causal", tmp_path).to(dtype)
+    language.config.dtype = dtype
+    model = BackboneModel.on(language, language.tokenizer, hidden=8).eval()
+    values = predict(model, ["GATTACA"], device="cpu")
+    save_bundle(model, tmp_path / "bundle")
+    assert torch.equal(predict(load_model(tmp_path / "bundle"), ["GATTACA"], device="cpu"), values)

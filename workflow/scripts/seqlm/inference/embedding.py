@@ -9,6 +9,7 @@ import copy
 import logging
 import os
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from seqlm.common.errors import InputError
+from seqlm.common.memory import in_parts
 from seqlm.common.runtime import pick_device
 from seqlm.inference.reading import check_size, readable
 from seqlm.models.heads import POOLINGS, pool
@@ -94,18 +96,17 @@ def embed(
     budget = batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
     with _prepared(network, precision, device) as ready, torch.inference_mode(), _output_of(ready, layer) as run:
         bar = tqdm(total=len(sequences), unit="seq", desc="embed", disable=not verbose)
-        for batch in _batches(lengths, budget):
+        for batch in length_batches(lengths, budget):
             ids = torch.from_numpy(np.stack([rows[i][: lengths[batch[-1]]] for i in batch]).astype(np.int64)).to(device)
             known = _known(ready, tokenizer, ids, torch.from_numpy(lengths[batch]).to(device))
-            states = (run(ids, known) if known is None else in_batch(ready, run, ids, known)).float()
+            edges = [torch.from_numpy(edge[batch]).to(device) for edge in covering] if by_base else None
+            vectors = in_parts(partial(_vectors, ready, run, ids, known, pooling, edges), len(batch))
+            vectors = np.concatenate(vectors)
             if by_base:
-                edges = [torch.from_numpy(edge[batch]).to(device) for edge in covering]
-                vectors = over_bases(states, *edges).cpu().numpy()
                 result = result or [None] * len(sequences)
                 for i, own in zip(batch, vectors, strict=True):
                     result[i] = own[: len(sequences[i])].copy()
             else:
-                vectors = pool(states, known, pooling).cpu().numpy()
                 result = np.empty((len(sequences), vectors.shape[1]), np.float32) if result is None else result
                 result[batch] = vectors
             bar.update(len(batch))
@@ -114,6 +115,15 @@ def embed(
         problem = "the model reads from left to right, so its first token has seen nothing: all are the same"
         raise InputError("pooling: first", problem, "use last or mean")
     return result
+
+
+def _vectors(network, run, ids, known, pooling, edges, start, end):
+    """Vectors of some rows of a batch: (n, D), or of their bases (n, L, D)."""
+    ids, known = ids[start:end], None if known is None else known[start:end]
+    states = (run(ids, known) if known is None else in_batch(network, run, ids, known)).float()
+    if edges is not None:
+        return over_bases(states, *(edge[start:end] for edge in edges)).cpu().numpy()
+    return pool(states, known, pooling).cpu().numpy()
 
 
 def _network(model, tokenizer):
@@ -162,7 +172,7 @@ def _tokens_over_bases(tokenizer, sequences, longest):
     return list(tokens.ids), np.maximum(lengths, 1), tokens.covering()
 
 
-def _batches(lengths, budget):
+def length_batches(lengths, budget):
     """Rows in order of length, in batches of at most `budget` tokens (or of one row)."""
     order = np.argsort(lengths, kind="stable")
     start = 0

@@ -2,8 +2,8 @@
 
 Only tokens that stand for bases are scored: neither those that a tokenizer puts around a sequence nor unknown ones. A
 masked model is asked for each token with all tokens hidden that share a base with it: else the neighbour of an
-overlapping word tells all but one of its letters. What is longer than a model reads is read in windows, so that a token sees at
-least half a window of what stands before it (causal) or stands in the middle of one (masked).
+overlapping word tells all but one of its letters. What is longer than a model reads is read in windows, so that a token
+sees at least half a window of what stands before it (causal) or stands in the middle of one (masked).
 """
 
 import numpy as np

@@ -169,6 +169,9 @@ class BackboneModel(SequenceModel):
             Fields of `BackboneConfig`.
         """
         backbone = backbone.base_model
+        if backbone.dtype in (torch.float16, torch.bfloat16):  # as some are published; a head learns in 32 bits
+            backbone.float()
+            backbone.config.dtype = torch.float32
         if options.get("context") == "both_strands":
             other = reads_other_text(tokenizer, options)  # atomic tokens have no complement, which is told
             options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
@@ -224,6 +227,13 @@ class BackboneModel(SequenceModel):
         if self.config.by_base:
             return bases(X, self._n_strands)
         return X.shape[1] // (2 if self.reads_texts else 1)
+
+    def token_counts(self, X):
+        """Tokens of each sequence, from `encode`'s ids: (N,), of the longer strand."""
+        if self.config.by_base:
+            return torch.stack([self._inside(ids).sum(1) for ids in unpack(X, self._n_strands).ids]).amax(0)
+        strands = X.chunk(2, 1) if self.reads_texts else [X]
+        return torch.stack([self.known(ids).sum(1) for ids in strands]).amax(0)
 
     @property
     def pools_first(self):

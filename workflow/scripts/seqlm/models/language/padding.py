@@ -32,8 +32,13 @@ def in_batch(network, run, ids, known):
         Zeros beyond a sequence's last token where they are run by length.
     """
     lengths = (torch.arange(1, ids.shape[1] + 1, device=ids.device) * known).amax(1)
-    if bool((lengths == ids.shape[1]).all()):
+    least, longest = lengths.aminmax()
+    if least == ids.shape[1]:
         return run(ids, known)
+    if 0 < longest < ids.shape[1]:  # padded for a longer one, which is in another batch
+        width, longest = ids.shape[1], int(longest)
+        states = in_batch(network, run, ids[:, :longest], known[:, :longest])
+        return torch.cat([states, states.new_zeros(len(ids), width - longest, *states.shape[2:])], 1)
     if heeds_mask(network, run, ids, known, lengths):
         return run(ids, known)
     result = None
