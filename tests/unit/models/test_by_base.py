@@ -9,6 +9,7 @@ from seqlm import InputError, leave_one_out, predict
 from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.hub import load_any
 from seqlm.sequences import reverse_complement
 from seqlm.training.data import ArrayData
 from seqlm.training.run import fit
@@ -166,8 +167,11 @@ def test_the_first_token_of_a_causal_model_has_seen_nothing(tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_backbone_published_in_16_bits_carries_a_head(dtype, tmp_path):
-    language = published("causal", tmp_path).to(dtype)
-    language.config.dtype = dtype
+    saved = published("causal", tmp_path)
+    saved.to(dtype).save_pretrained(tmp_path / "hub")
+    saved.tokenizer.save_pretrained(tmp_path / "hub")
+    language = load_any(tmp_path / "hub")
+    assert language.dtype == dtype
     model = BackboneModel.on(language, language.tokenizer, hidden=8).eval()
     values = predict(model, ["GATTACA"], device="cpu")
     save_bundle(model, tmp_path / "bundle")
