@@ -41,10 +41,13 @@ class FeatureStore:
     array : (n, ...) float32 array, or uint16 array that holds bfloat16 bits
     index : int array, optional
         Rows this store consists of; all by default.
+    spread : callable, optional
+        ``(rows, index) -> rows`` as the head reads them: features of tokens become those of bases only here, which
+        takes as many times less room as a token has bases.
     """
 
-    def __init__(self, array, index=None):
-        self.array = array
+    def __init__(self, array, index=None, spread=None):
+        self.array, self.spread = array, spread
         self.index = np.arange(len(array)) if index is None else np.asarray(index)
 
     def __len__(self):
@@ -52,12 +55,14 @@ class FeatureStore:
 
     def rows(self, index):
         """Tensor (len(index), ...), float32 or bfloat16."""
-        rows = torch.from_numpy(self.array[self.index[index]])
-        return rows.view(torch.bfloat16) if rows.dtype == torch.uint16 else rows
+        index = self.index[index]
+        rows = torch.from_numpy(self.array[index])
+        rows = rows.view(torch.bfloat16) if rows.dtype == torch.uint16 else rows
+        return rows if self.spread is None else self.spread(rows, index)
 
     def subset(self, index):
         """A store of some of these rows."""
-        return FeatureStore(self.array, self.index[index])
+        return FeatureStore(self.array, self.index[index], self.spread)
 
 
 def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_size=64):
@@ -101,7 +106,9 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
         if known is None or known["done"] < len(X):
             known = _compute(model, X, data, about, known, precision, torch.device(device), batch_size)
     dtype = np.dtype(known["dtype"])
-    return FeatureStore(np.memmap(data, dtype, "r", shape=tuple(known["shape"]))), known["cost"]
+    array = np.memmap(data, dtype, "r", shape=tuple(known["shape"]))
+    spread = (lambda rows, index: model.spread(rows, X[index])) if model.config.by_base else None
+    return FeatureStore(array, spread=spread), known["cost"]
 
 
 def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=64):
@@ -149,16 +156,16 @@ def _light(model, precision, device):
 
 
 def _write(model, X, data, about, known, precision, device, batch_size):
-    pooled = model.pools_first
+    features_of = model.token_features if model.config.by_base else partial(model.features, pooled=model.pools_first)
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     dtype = np.dtype(np.uint16 if precision == "bf16" else np.float32)
     with torch.no_grad(), autocast(device, precision):
-        width = model.features(X[:1].to(device), pooled=pooled).shape[1:]
+        width = features_of(X[:1].to(device)).shape[1:]
 
     def run(part, start, end):
         with autocast(device, precision):
-            features = model.features(part[start:end].to(device), pooled=pooled)
+            features = features_of(part[start:end].to(device))
         features = features.to(torch.bfloat16).view(torch.uint16) if precision == "bf16" else features
         return features.cpu().numpy()
 

@@ -25,7 +25,7 @@ from seqlm.models.heads import ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
 from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
-from seqlm.models.language.packed import bases, over_bases, pack, unpack
+from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
 from seqlm.models.language.padding import in_batch
 from seqlm.sequences import reverse_complement
 from seqlm.sequences.codes import NO_BASE
@@ -253,22 +253,21 @@ class BackboneModel(SequenceModel):
             Ids outside the vocabulary are nothing (an N, padding).
         """
         if self.config.by_base:
-            return self._features_of_bases(X)
+            return self.spread(self.token_features(X), X)
         strands, turn = self.strands(X.long())
         # No graph is kept for an encoder that is not trained.
         with contextlib.nullcontext() if self._trained else torch.no_grad():
             states = [self._encode(ids, self.known(ids)) for ids in strands]
             return self.join(states, strands, turn, pooled)
 
-    def _features_of_bases(self, X):
-        """Features (N, L, D) of a packed input: a token's go to each of its bases, those of several are averaged."""
-        packed = unpack(X, self._n_strands)
+    def spread(self, states, X):
+        """What the head reads, see `features`, from the tokens' features: they go to each base a token stands for."""
+        return features_of_bases(states, X, self._n_strands, self.config.skip == "onehot")
+
+    def token_features(self, X):
+        """Features (N, S T, K E) of the tokens of a packed input, of one strand after the other."""
         with contextlib.nullcontext() if self._trained else torch.no_grad():
-            edges = zip(packed.ids, packed.first, packed.last, strict=True)
-            parts = [over_bases(self._encode(ids, self._inside(ids)), *edge) for ids, *edge in edges]
-        if self.config.skip == "onehot":
-            parts.append(nn.functional.one_hot(packed.codes, BASES + 1)[..., :BASES].to(parts[0].dtype))
-        return torch.cat(parts, -1)
+            return torch.cat([self._encode(ids, self._inside(ids)) for ids in unpack(X, self._n_strands).ids], 1)
 
     def strands(self, X):
         """Ids (N, T) of each strand that is read, and the positions (N, T) that turn the second one round.

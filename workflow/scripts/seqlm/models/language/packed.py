@@ -23,9 +23,10 @@ import torch
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import base_codes, reverse_complement
+from seqlm.sequences.codes import NO_BASE
 from seqlm.tokenization.bases import NOTHING, tokens_of
 
-_NO_BASE = re.compile("[^ACGT]")
+_OTHER = re.compile("[^ACGT]")
 
 
 @dataclass
@@ -64,7 +65,7 @@ def pack(tokenizer, sequences, both_strands=False, longest=None):
     InputError
         A sequence has more tokens than the backbone reads, or its tokens do not spell it.
     """
-    sequences = [_NO_BASE.sub("N", sequence.upper().replace("U", "T")) for sequence in sequences]
+    sequences = [_OTHER.sub("N", sequence.upper().replace("U", "T")) for sequence in sequences]
     cores = [sequence.strip("N") for sequence in sequences]
     left = [len(sequence) - len(sequence.lstrip("N")) for sequence in sequences]
     strands = [tokens_of(tokenizer, cores)]
@@ -102,12 +103,34 @@ def bases(X, strands=1):
     return (X.shape[1] - 1 - strands * int(X[0, 0])) // (2 * strands + 1)
 
 
+def features_of_bases(states, X, strands=1, onehot=False):
+    """Features (N, L, D) of bases from those of tokens.
+
+    Parameters
+    ----------
+    states : tensor (N, S T, E)
+        Of the tokens of each strand, one strand after the other.
+    X : integer tensor
+        The packed input.
+    strands : int
+    onehot : bool
+        Put the base itself beside them, as 4 more.
+    """
+    packed = unpack(X, strands)
+    edges = zip(states.chunk(strands, 1), packed.first, packed.last, strict=True)
+    parts = [over_bases(*edge) for edge in edges]
+    if onehot:
+        parts.append(torch.nn.functional.one_hot(packed.codes, NO_BASE + 1)[..., :NO_BASE].to(states.dtype))
+    return torch.cat(parts, -1)
+
+
 def over_bases(states, first, last):
     """States (N, T, E) of tokens as those of bases (N, L, E): the mean of the tokens over a base, zeros for none."""
     count = last - first + 1
-    total = states.new_zeros(*first.shape, states.shape[-1])
+    dtype = torch.promote_types(states.dtype, torch.float32)  # sums in 16 bits lose digits
+    total = states.new_zeros(*first.shape, states.shape[-1], dtype=dtype)
     for step in range(int(count.max().clamp(min=0))):
         token = (first + step).clamp(max=states.shape[1] - 1)
         own = states.gather(1, token.unsqueeze(-1).expand_as(total))
         total = total + own.where((step < count).unsqueeze(-1), 0)
-    return total / count.clamp(min=1).unsqueeze(-1)
+    return (total / count.clamp(min=1).unsqueeze(-1)).to(states.dtype)
