@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from published import KINDS, published
+from published import KINDS, dnabert1, published
+from transformers import BertConfig, BertModel
 
 from seqlm import InputError, leave_one_out, predict
 from seqlm.inference.prediction import predict_targets
@@ -11,6 +12,7 @@ from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.language.hub import load_any
 from seqlm.sequences import reverse_complement
+from seqlm.tokenization import bases
 from seqlm.training.data import ArrayData
 from seqlm.training.run import fit
 from seqlm.training.settings import FitSettings
@@ -176,3 +178,51 @@ def test_a_backbone_published_in_16_bits_carries_a_head(dtype, tmp_path):
     values = predict(model, ["GATTACA"], device="cpu")
     save_bundle(model, tmp_path / "bundle")
     assert torch.equal(predict(load_model(tmp_path / "bundle"), ["GATTACA"], device="cpu"), values)
+
+
+def words_of(k):
+    """As DNABERT-1's users write sequences: overlapping words with spaces between them."""
+
+    def spelled(_, sequences):
+        return [" ".join(text[i : i + k] for i in range(len(text) - k + 1)) for text in sequences]
+
+    return spelled
+
+
+@pytest.mark.parametrize("context", ["forward", "both_strands"])
+def test_words_that_the_text_must_hold(context, tmp_path, monkeypatch):
+    tokenizer = dnabert1(tmp_path)
+    tokenizer.init_kwargs["seqlm"] = {"spelling": {"words": 3, "step": 1}}
+    monkeypatch.setattr(bases, "spelled", words_of(3))
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    core = BertModel(BertConfig(vocab_size=len(tokenizer), pad_token_id=0, **size), add_pooling_layer=False)
+    model = BackboneModel.on(core, tokenizer, hidden=8, context=context).eval()
+    sequence = random_sequences(1, 20)[0]
+    expected = []
+    for text in [sequence, reverse_complement(sequence)][: 2 if context == "both_strands" else 1]:
+        ids = torch.tensor([tokenizer(words_of(3)(None, [text])[0])["input_ids"]])
+        with torch.no_grad():
+            states = model.backbone(ids).last_hidden_state[0, 1:-1]
+        expected.append(torch.stack([states[max(0, b - 2) : b + 1].mean(0) for b in range(20)]))
+    if context == "both_strands":
+        expected[1] = expected[1].flip(0)
+    found = model.features(model.encode([sequence]))[0]
+    torch.testing.assert_close(found, torch.cat(expected, 1), atol=1e-5, rtol=1e-5)
+    assert leave_one_out(model, [sequence], "remove", device="cpu").scores.shape == (1, 20)
+    # Two bases between N are no word: no token, no error.
+    assert predict(model, ["NNNACNNNN", "GATTACANN"], device="cpu").isfinite().all()
+
+
+def test_a_tokenizer_that_reads_three_bases_at_a_time_keeps_its_frame(tmp_path, monkeypatch):
+    """CaLM's: filled with N on its right, a sequence is cut at a codon, not before it."""
+    from seqlm.models.language.packed import pack
+
+    tokenizer = dnabert1(tmp_path)
+    tokenizer.init_kwargs["seqlm"] = {"spelling": {"words": 0, "step": 3}}
+    monkeypatch.setattr(
+        bases, "spelled", lambda _, texts: [" ".join(t[i : i + 3] for i in range(0, len(t), 3)) for t in texts]
+    )
+    short, filled = (pack(tokenizer, [s])[0, 1:5].tolist() for s in ("ATGGAA", "ATGGAANNNNNN"))
+    assert short == filled == tokenizer("ATG GAA")["input_ids"]
+    assert pack(tokenizer, ["ATGGANNNN"])[0, 1:5].tolist() == tokenizer("ATG GAN")["input_ids"]

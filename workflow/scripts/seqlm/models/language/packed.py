@@ -66,8 +66,7 @@ def pack(tokenizer, sequences, both_strands=False, longest=None):
         A sequence has more tokens than the backbone reads, or its tokens do not spell it.
     """
     sequences = [_OTHER.sub("N", sequence.upper().replace("U", "T")) for sequence in sequences]
-    cores = [sequence.strip("N") for sequence in sequences]
-    left = [len(sequence) - len(sequence.lstrip("N")) for sequence in sequences]
+    cores, left = zip(*(_core(tokenizer, sequence) for sequence in sequences), strict=True)
     strands = [tokens_of(tokenizer, cores)]
     if both_strands:
         strands.append(tokens_of(tokenizer, list(map(reverse_complement, cores))))
@@ -87,6 +86,20 @@ def pack(tokenizer, sequences, both_strands=False, longest=None):
     parts = [np.full((len(sequences), 1), width), *ids, *(placed[0] for placed in edges)]
     parts += [*(placed[1] for placed in edges), base_codes(sequences)]
     return torch.from_numpy(np.concatenate(parts, 1).astype(np.int32))
+
+
+def _core(tokenizer, sequence):
+    """A sequence without the N at its ends, and how many were on its left.
+
+    Where a tokenizer reads several bases at a time and knows no rest, as many at a time; where nothing is left that it
+    could read as a word, nothing.
+    """
+    spelling = tokenizer.init_kwargs.get("seqlm", {}).get("spelling", {})
+    step, word = spelling.get("step", 1), spelling.get("words", 0)
+    left = (len(sequence) - len(sequence.lstrip("N"))) // step * step
+    right = (len(sequence) - len(sequence.rstrip("N"))) // step * step
+    core = sequence[left : len(sequence) - right]
+    return (core, left) if core.strip("N") and len(core) >= word else ("", 0)
 
 
 def unpack(X, strands=1):
