@@ -1,13 +1,18 @@
 """Models from elsewhere beside a Markov chain on the same held-out bases."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from published import causal, published
 from transformers import LlamaConfig, LlamaForCausalLM
 
+import score_backbone
 from seqlm.common.errors import InputError
+from seqlm.models.bundle import save_bundle
 from seqlm.pretraining.published import bits_beside_markov
+from seqlm.report.collecting import collect_language
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +59,24 @@ def test_what_cannot_be_scored_is_one_line(genome, tmp_path):
         bits_beside_markov(published("character", tmp_path), [genome[0]], length=90_000, device="cpu")
     with pytest.raises(InputError, match="no likelihood"):
         bits_beside_markov(published("character", tmp_path).base_model, [genome[0]], device="cpu")
+
+
+def test_the_job_of_a_study_writes_a_report(genome, tmp_path):
+    """From the folder that was fetched, to a place where the tables find it."""
+    model = published("causal", tmp_path)
+    save_bundle(model, tmp_path / "backbones/llama")
+    report = tmp_path / "likelihoods/backbones/llama/bits_per_base.json"
+    report.parent.mkdir(parents=True)
+    job = SimpleNamespace(
+        input=SimpleNamespace(backbone=tmp_path / "backbones/llama", sources=[genome[0]]),
+        output=SimpleNamespace(report=report),
+        params=SimpleNamespace(validation=0.1),
+        resources=SimpleNamespace(torch_threads=1, gpu=0),
+        log=[],
+    )
+    score_backbone.main(job)
+    table = collect_language([report]).set_index("measure")["value"]
+    assert set(table.index) == {"bases", "bits_per_base", "markov_order", "markov_bits_per_base"}
+    assert table["bits_per_base"] == pytest.approx(
+        bits_beside_markov(model, [genome[0]], device="cpu")["bits_per_base"], abs=1e-4
+    )
