@@ -30,7 +30,7 @@ class Tokens:
     ids : (N, T) int64 array
         As the tokenizer gives them, special tokens included; `NOTHING` to the right of a row's tokens.
     spans : (N, T, 2) int64 array
-        First base of each token and the one after its last. Empty for special tokens and padding.
+        First base of each token and the one after its last. Zeros for special tokens and padding.
     bases : int
         Bases of the longest sequence.
     """
@@ -98,6 +98,7 @@ def tokens_of(tokenizer, sequences, texts=None):
     for i, (row, sequence, text) in enumerate(zip(rows, sequences, texts, strict=True)):
         ids[i, : len(row)] = row
         spans[i, : len(row)] = _spans(tokenizer, words, np.asarray(row, np.int64), sequence, text)
+    spans *= (spans[..., 1] > spans[..., 0])[..., None]
     return Tokens(ids, spans, max(map(len, sequences), default=0))
 
 
@@ -166,11 +167,13 @@ def _spans(tokenizer, words, row, sequence, text):
     """Bases (n, 2) of a row of tokens, checked."""
     bases = np.frombuffer(sequence.upper().translate(_TO_DNA).encode("latin-1", "replace"), np.uint8)
     length = words.length[row]
-    for way in (_one_after_another, _overlapping):
+    for way in (_one_after_another, _unknown_for_n, _overlapping):
         spans = way(words, row, length, bases)
         if spans is not None:
             return spans
-    for spans in (_by_offsets(tokenizer, row, text, bases), _between_known(words, row, length, bases)):
+    ways = (lambda: _by_offsets(tokenizer, row, text, bases), lambda: _between_known(words, row, length, bases))
+    for way in ways:
+        spans = way()
         if spans is not None and _fits(words, row, length, bases, spans):
             return spans
     if (length == _SPECIAL).all() and len(bases) < words.length.max():
@@ -193,6 +196,23 @@ def _one_after_another(words, row, length, bases):
         return None
     spans = np.stack([place[np.minimum(ends - length, len(place) - 1)], place[ends - 1] + 1], 1)
     return np.where((length > 0)[:, None], spans, 0)
+
+
+def _unknown_for_n(words, row, length, bases):
+    """Tokens without overlap, the unknown ones for an N each or for a run of N each."""
+    unknown = length == _UNKNOWN
+    edges = np.flatnonzero(np.diff(bases == ord("N"), prepend=False, append=False))
+    for own in (1, edges[1::2] - edges[::2]):
+        if np.size(own) not in (1, unknown.sum()):
+            continue
+        full = length.copy()
+        full[unknown] = own
+        letters, ends = np.repeat(~unknown, full), np.cumsum(full)
+        if len(letters) != len(bases) or (bases[~letters] != ord("N")).any():
+            continue
+        if (words.spelled(row[~unknown]) == bases[letters]).all():
+            return np.stack([ends - full, ends], 1)
+    return None
 
 
 def _overlapping(words, row, length, bases):
