@@ -84,7 +84,12 @@ rule pretrain_backbone:
         backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k not in ("corpus", "corpus_of")},
         seed=STUDY["seeds"][0],
         code=code_digest(
-            "pretraining/pretrain", "pretraining/heldout", "training", "models/language/gpt", "pretraining/markov"
+            "pretraining/pretrain",
+            "pretraining/heldout",
+            "training",
+            "models/language/gpt",
+            "pretraining/markov",
+            "pretraining/token_scores",
         ),
     script:
         "../scripts/pretrain_backbone.py"

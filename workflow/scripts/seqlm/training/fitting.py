@@ -299,11 +299,10 @@ def _on_backbone(model, examples, folder):
     # The last layer of a frozen encoder serves the encoder's own task; one that is trained learns to serve this one.
     # A linear probe is by custom one of the last layer.
     layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
-    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip", "depth")
+    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip", "depth", "special_tokens")
     # As many convolutions as the CNN has, so that the encoder need not be one of them.
-    options = {"layers": layers, "depth": 2 if head == "conv" else 1} | {
-        key: model[key] for key in fields if key in model
-    }
+    options = {"layers": layers, "depth": 2 if head == "conv" else 1}
+    options |= {key: model[key] for key in fields if key in model}
     wanted = options.get("pooling", "auto")
     if wanted == "auto" and (head == "linear" or reads_other_text(encoder.tokenizer, options)):
         options["pooling"] = "mean_max"  # one vector a sequence, or a strand, is what is read
@@ -330,13 +329,10 @@ def _inputs(network, examples, training, cache, precision, device):
     if examples.target == "track":
         sequences, y, origin = _with_copies(examples, training)
     X = network.encode(as_read(network, sequences))
-    tokens = X.shape[1] // (2 if getattr(network, "reads_texts", False) else 1)
-    if examples.target == "track" and tokens != y.shape[1]:
-        raise InputError(
-            "tokenizer",
-            f"gives {tokens} tokens for {y.shape[1]} bases, a track needs one per base",
-            "use a character tokenizer",
-        )
+    values = network.positions(X) if hasattr(network, "positions") else X.shape[1]
+    if examples.target == "track" and values != y.shape[1]:
+        problem = f"reads {values} bases of {y.shape[1]}, a track has a value for each"
+        raise InputError("model", problem, "use shorter windows")
     rows, features = X.__getitem__, None
     if cache:
         store, features = cached_features(network, X, cache, precision=precision, device=device)
