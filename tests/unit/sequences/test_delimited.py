@@ -52,7 +52,7 @@ def test_tokens_and_specifiers_come_out_in_one_spelling(tmp_path):
 def test_without_labels_and_ids(tmp_path):
     path = write(tmp_path, "sequence\nACGT\n\nGG\n")
     table = read_delimited(path, label=None)
-    assert table.values.tolist() == [["2", "ACGT"], ["4", "GG"]]
+    assert table.values.tolist() == [["1", "ACGT"], ["2", "GG"]]
 
 
 def test_classes_stay_words(tmp_path):

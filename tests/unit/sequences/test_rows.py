@@ -3,11 +3,14 @@
 import gzip
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqlm.common.errors import InputError
+from seqlm.datasets.mrna import read_mrna
+from seqlm.datasets.tables import read_table
 from seqlm.sequences.delimited import read_delimited
 from seqlm.sequences.lines import text_lines
 from seqlm.sequences.rows import is_missing, read_columns, separator_of
@@ -146,6 +149,21 @@ def test_a_swallowed_row_is_found_though_the_number_of_cells_fits(tmp_path):
     for read in (trained, predicted):
         with pytest.raises(InputError, match="line 2: .*not closed"):
             read(path)
+
+
+def test_rows_without_ids_are_numbered_alike_by_every_reader(tmp_path):
+    path = tmp_path / "x.csv"
+    rows = ["sequence,label,note,first,last", "", 'AATG,5,"two\nlines",1,4', ",,,,", "  ", "CATG,6,,1,4", "", "GATG,7,,1,4"]
+    path.write_text("\n".join(rows) + "\n")
+    found = {"training": read_delimited(path), "both parts": read_table({"a": path, "b": path}, {}, "scalar")[3:]}
+    mrnas = {"source": "x", "cds": ["first", "last"], "label": "label"}
+    found["training on mRNAs"] = read_mrna(mrnas, {"x": path}, "scalar", "rna")[0]
+    for how in ({}, {"separator": ","}, {"cds": ["first", "last"]}):
+        found[f"prediction {how}"] = pd.DataFrame(next(open_records(path, **how).chunks(9)))
+    for how, table in found.items():
+        assert [name.removeprefix("b:") for name in table["id"]] == ["1", "2", "3"], how
+        assert table["sequence"].str[0].str.upper().tolist() == ["A", "C", "G"], how
+        assert "target" not in table or table["target"].tolist() == [5, 6, 7], how
 
 
 def test_notes_of_several_lines_are_read(tmp_path):
