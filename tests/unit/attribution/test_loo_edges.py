@@ -183,15 +183,18 @@ def test_classes_that_are_called_by_digits_go_by_name_first(method):
         with pytest.raises(InputError, match="no class"):
             leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
     model.config.classes = ["01", "-1", "x"]
-    for wanted, column in (("01", 0), (-1, 1), ("-1", 1), (1, 1), ("2", 2)):
+    for wanted, column in (("01", 0), (-1, 1), ("-1", 1), (0, 0), ("2", 2)):
         scored = leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
         np.testing.assert_array_equal(scored.scores[0], every[:, column], err_msg=repr(wanted))
+    for wanted in (1, "1", "1.0"):  # YAML reads 01 as 1, which is the number of another class
+        with pytest.raises(InputError, match="no class .*1.*, but one that is called '01'"):
+            leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
     model.config.classes = None
     with pytest.raises(InputError, match="0 to 2"):
         leave_one_out(model, [FULL], "mask", class_index=3)
 
 
-@pytest.mark.parametrize("wanted", ["1", "01"])
+@pytest.mark.parametrize("wanted", ["1", "01", "-1"])
 def test_the_command_line_names_a_class_by_digits(wanted, tmp_path):
     model = model_of("cnn class")
     model.config.classes = ["2", "0", wanted]

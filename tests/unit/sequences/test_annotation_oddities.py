@@ -86,6 +86,23 @@ def test_a_byte_order_mark_and_odd_characters_keep_every_line(tmp_path):
     assert (transcript.chrom, transcript.sequence, transcript.coding) == ("c1", MRNA, CODING)
 
 
+@pytest.mark.parametrize("attributes", ['gene_id "h"; transcript_id "";', 'gene_id "h";', "ID=cds1;Parent=", "ID=cds1"])
+def test_coding_lines_of_no_transcript_are_counted_and_said(tmp_path, capsys, attributes):
+    lines = gtf("+", [*EXON_LINES, *ANNOTATIONS["no stop codon lines"]])
+    alone = [f"c1\tx\t{kind}\t1\t9\t.\t+\t0\t{attributes}" for kind in ("CDS", "stop_codon", "exon", "gene")]
+    (tmp_path / "g.fa").write_text(f">c1\n{genome('+')[0]}\n")
+    paths = tmp_path / "g.fa", tmp_path / "g.gtf"
+    paths[1].write_text("\n".join([*alone, *lines]) + "\n")
+    (transcript,), counts = read_annotated_genome(*paths)
+    assert (transcript.coding, counts) == (CODING, {"transcripts": 1, "CDS lines of no transcript": 2})
+    assert "line 1: its CDS names neither Parent nor transcript_id (2 such lines)" in capsys.readouterr().err
+    with pytest.raises(InputError, match="line 1: .*2 such lines.*problems: drop"):
+        read_annotated_genome(*paths, problems="error")
+    paths[1].write_text("\n".join(alone) + "\n")
+    with pytest.raises(InputError, match="line 1: .*give each the transcript it belongs to$"):
+        read_annotated_genome(*paths)
+
+
 # ---------------------------------------------------------------- chromosomes
 
 
