@@ -153,7 +153,16 @@ def test_a_swallowed_row_is_found_though_the_number_of_cells_fits(tmp_path):
 
 def test_rows_without_ids_are_numbered_alike_by_every_reader(tmp_path):
     path = tmp_path / "x.csv"
-    rows = ["sequence,label,note,first,last", "", 'AATG,5,"two\nlines",1,4', ",,,,", "  ", "CATG,6,,1,4", "", "GATG,7,,1,4"]
+    rows = [
+        "sequence,label,note,first,last",
+        "",
+        'AATG,5,"two\nlines",1,4',
+        ",,,,",
+        "  ",
+        "CATG,6,,1,4",
+        "",
+        "GATG,7,,1,4",
+    ]
     path.write_text("\n".join(rows) + "\n")
     found = {"training": read_delimited(path), "both parts": read_table({"a": path, "b": path}, {}, "scalar")[3:]}
     mrnas = {"source": "x", "cds": ["first", "last"], "label": "label"}

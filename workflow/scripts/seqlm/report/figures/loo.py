@@ -9,7 +9,7 @@ from seqlm.report.drawing.style import FAINT, INK, SHADE, drawing, legend, looks
 
 def read_counts(path):
     """Counts (length, 4) and name of the one matrix of a JASPAR file."""
-    from seqlm.sequences.motifs import read_motif
+    from seqlm.sequences.motif_files import read_motif
 
     motif = read_motif(path)
     return np.array([motif.counts[base] for base in "ACGT"], float).T, f"{motif.matrix_id or ''} {motif.name}".strip()
