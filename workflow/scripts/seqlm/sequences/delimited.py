@@ -47,7 +47,8 @@ def read_delimited(
         Whether the first line names the columns.
     id, sequence, label, weight, group, split : str or int, optional
         Columns, by name or 1-based position. Without `id` the examples are numbered from 1, blank rows not counted, as
-        everywhere; without `label` nothing is predicted from the file (a file of new sequences). A group or split that is missing is None, not a value.
+        everywhere; without `label` nothing is predicted from the file (a file of new sequences). A group or split that
+        is missing is None, not a value.
     weights : dict, optional
         Weight of each quality word, in any case; `QUALITY` when not given. Numbers need no map.
     tokens : str, optional

@@ -50,6 +50,15 @@ def drawing(outputs, width=11.0, height=5.5):
                 figure.savefig(temporary, dpi=200, metadata=metadata)
 
 
+def draw_nothing(outputs, title, why):
+    """A figure that says why it is empty: a study does not fail for having nothing to show."""
+    with drawing(outputs, 8, 2) as figure:
+        axes = figure.subplots()
+        axes.set_axis_off()
+        axes.set_title(title)
+        axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
+
+
 def legend(where, entries, **options):
     """A legend of what it is given and nothing else.
 
