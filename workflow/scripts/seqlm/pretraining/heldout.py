@@ -13,7 +13,7 @@ import torch
 
 from seqlm.pretraining.markov import choose_markov
 from seqlm.sequences.codes import BASE_CODES, NO_BASE
-from seqlm.tokenization import encode_batch, kind_of
+from seqlm.tokenization import encode_batch, kind_of, spelled
 
 
 @dataclass
@@ -135,9 +135,9 @@ def _score_characters(model, tokenizer, part, device):
         text, codes, scored = part.text, part.codes, part.scored  # reads the text as it stands
     else:
         codes, scored = left_aligned(part)
-        letters = np.frombuffer(b"ACGTN", np.uint8)
-        text = letters[codes]
-    ids = encode_batch(tokenizer, [row.tobytes().decode("latin-1") for row in text])
+        text = np.frombuffer(b"ACGTN", np.uint8)[codes]
+    rows = [row.tobytes().decode("latin-1") for row in text]
+    ids = encode_batch(tokenizer, rows if text is part.text else spelled(tokenizer, rows))
     logits = _logits(model, ids, device)[:, :-1]
     member = torch.from_numpy(BASE_CODES[alphabet][:, None] == np.arange(4)).to(device)  # (V, 4)
     row, column = (torch.from_numpy(x).to(device) for x in np.nonzero(scored))
@@ -151,7 +151,7 @@ def _score_words(model, tokenizer, part, device):
     """Tokens of several bases: those that begin in the scored half, by the chain rule."""
     codes, scored = left_aligned(part)
     rows = [np.frombuffer(b"ACGT", np.uint8)[row[row != NO_BASE]].tobytes().decode() for row in codes]
-    coded = tokenizer(rows, add_special_tokens=False, return_offsets_mapping=True, padding=False)
+    coded = tokenizer(spelled(tokenizer, rows), add_special_tokens=False, return_offsets_mapping=True, padding=False)
     width = max(map(len, coded["input_ids"]))
     ids, count = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), np.int64)
     for i, (own, offsets) in enumerate(zip(coded["input_ids"], coded["offset_mapping"], strict=True)):

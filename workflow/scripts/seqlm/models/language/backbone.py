@@ -27,7 +27,7 @@ from seqlm.models.language import gpt  # noqa: F401  registers our encoder with 
 from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
 from seqlm.sequences import base_codes, reverse_complement
 from seqlm.sequences.codes import NO_BASE
-from seqlm.tokenization import complement_ids, encode_batch, kind_of, spelled, tokens_are_bases
+from seqlm.tokenization import complement_ids, encode_batch, kind_of, reads_rna, spelled, tokens_are_bases
 
 CONTEXTS = ("forward", "both_strands")
 SKIPS = ("none", "onehot")
@@ -308,13 +308,7 @@ class BackboneModel(SequenceModel):
     def _other_text(self, sequence):
         """The reverse complement, in the letters that the tokenizer knows."""
         other = reverse_complement(sequence)
-        return other.translate(_TO_RNA) if self._knows_rna_only else other
-
-    @functools.cached_property
-    def _knows_rna_only(self):
-        words = [word.upper() for word in self.tokenizer.get_vocab() if word and set(word.upper()) <= set("ACGTUN")]
-        letters = set("".join(words))
-        return "U" in letters and "T" not in letters
+        return other.translate(_TO_RNA) if reads_rna(self.tokenizer) else other
 
     def _one_hot(self, X):
         """(N, T, 4), zero where there is no base."""
