@@ -78,6 +78,7 @@ def test_own_quality_words(tmp_path):
     [
         ("sequence\tlabel\nAC\tx\n", {}, 2, "not a number"),
         ("sequence\tlabel\nAC\tinf\n", {}, 2, "not a number"),
+        ("sequence\tlabel\nAC\t1_000\n", {}, 2, "not a number"),
         ("sequence\tlabel\nAC\n", {}, 2, "1 fields"),
         ("sequence\tlabel\nAC\t1\n \t2\n", {}, 3, "empty"),
         ("id\tsequence\tlabel\na\tAC\t1\na\tGT\t1\n", {"id": "id"}, 3, "also in line 2"),

@@ -4,6 +4,8 @@ The command lines and pipelines clean what they read by the same rules, so that 
 it comes.
 """
 
+from numbers import Integral
+
 import torch
 
 from seqlm.common.errors import InputError
@@ -50,8 +52,12 @@ def readable(model, sequences, tokenizer=None):
 
 
 def check_size(name, size):
-    """Refuse a number of things at a time, or a length, that is below one; None leaves it to us."""
-    if size is not None and size < 1:
+    """Refuse a number of things at a time, or a length, that is no whole number from one; None leaves it to us."""
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, Integral):
+        raise InputError(name, f"cannot be {size!r}", "give a whole number, or leave it out")
+    if size < 1:
         raise InputError(name, f"cannot be {size}", "give 1 or more, or leave it out")
 
 

@@ -130,7 +130,7 @@ def _check_specifiers(part, separator, where):
 
 def _is_number(text):
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(float(text)) and "_" not in text  # 1_000 is a number to Python alone
     except ValueError:
         return False
 

@@ -13,7 +13,6 @@ those of the reverse complement: there the text itself is reverse-complemented a
 """
 
 import contextlib
-import functools
 import logging
 
 import torch
