@@ -86,6 +86,21 @@ def test_a_byte_order_mark_and_odd_characters_keep_every_line(tmp_path):
     assert (transcript.chrom, transcript.sequence, transcript.coding) == ("c1", MRNA, CODING)
 
 
+@pytest.mark.parametrize("attributes", ["Parent=t%2C1{}", 'gene_id "g"; transcript_id "t,1"{};'])
+def test_a_comma_within_a_name_makes_no_second_transcript(tmp_path, attributes):
+    """GFF3 escapes it, GTF has it in quotes; only GFF3 lists several parents, and with bare commas."""
+    text, _ = genome("+")
+    rows = [*EXON_LINES, *ANNOTATIONS["no stop codon lines"]]
+    for other in ("", ",u" if attributes.startswith("Parent") else ""):
+        written = attributes.format(other)
+        lines = [f"c1\tx\t{kind}\t{start + 1}\t{end}\t.\t+\t{phase}\t{written}" for kind, start, end, phase in rows]
+        (tmp_path / "g.fa").write_text(f">c1\n{text}\n")
+        (tmp_path / "g.gff").write_text("\n".join([*lines[:2], "  ", *lines[2:]]) + "\n")
+        transcripts, _ = read_annotated_genome(tmp_path / "g.fa", tmp_path / "g.gff", problems="error")
+        assert [t.id for t in transcripts] == ["t,1", *([other[1:]] if other else [])]
+        assert {t.coding for t in transcripts} == {CODING}
+
+
 @pytest.mark.parametrize("attributes", ['gene_id "h"; transcript_id "";', 'gene_id "h";', "ID=cds1;Parent=", "ID=cds1"])
 def test_coding_lines_of_no_transcript_are_counted_and_said(tmp_path, capsys, attributes):
     lines = gtf("+", [*EXON_LINES, *ANNOTATIONS["no stop codon lines"]])

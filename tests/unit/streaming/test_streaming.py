@@ -106,6 +106,20 @@ def test_shards_gathered_are_one_job(shards, bundles, fasta, tmp_path):
         assert (tmp_path / f"gathered.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tracks_as_text(suffix, bundles, sequences, tmp_path):
+    """Written in pieces, with ids that must be in quotes."""
+    ids = ['a, "b"', "c\td", "e", *(f"s{i}" for i in range(len(sequences) - 3))]
+    table = pd.DataFrame({"id": ids, "sequence": [sequences[0] * 4000, *sequences[1:]]})
+    table.to_parquet(tmp_path / "in.parquet")
+    predict_file([bundles / "track0"], tmp_path / "in.parquet", tmp_path / f"out.{suffix}", device="cpu")
+    read = pd.read_csv(tmp_path / f"out.{suffix}", sep="," if suffix == "csv" else "\t")
+    assert list(read) == ["id", "prediction"] and read["id"].tolist() == ids
+    expected = predict_targets(bundles / "track0", list(table["sequence"]), device="cpu")
+    for text, values in zip(read["prediction"], expected, strict=True):
+        np.testing.assert_allclose(np.array(text.split(" "), float), values, rtol=1e-5)
+
+
 def test_named_models_have_rows_of_their_own(bundles, fasta, sequences, tmp_path):
     """What a study's predict_files writes: the mean over folds and seeds, model by model."""
     models = {"many": [bundles / "scalar0", bundles / "scalar1"], "one": [bundles / "scalar1"]}

@@ -81,6 +81,8 @@ def _line_of(path, offset):
 
 def _parse_header(path, header, offset):
     """Split a header line into id and description."""
+    if b"\r" in header:
+        raise InputError(path, "its lines end with carriage returns alone, as of old Mac files", "give them line feeds")
     name, _, description = header.decode("utf-8", "replace").strip().partition(" ")
     name, _, tail = name.partition("\t")
     if not name:

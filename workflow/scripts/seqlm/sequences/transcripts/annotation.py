@@ -271,22 +271,22 @@ def read_models(gff, collected):
         chrom, _, kind, start, end, _, strand, phase, text = fields
         attributes = _attributes(text)
         if "Parent" in attributes and "ID" in attributes:
-            parents[attributes["ID"]] = attributes["Parent"].split(",")[0]
+            parents[attributes["ID"][0]] = attributes["Parent"][0]
         if kind != "exon" and kind not in CODING | UNTRANSLATED:
             continue
         part = _interval(start, end, phase, where)
-        names = attributes.get("Parent", attributes.get("transcript_id", "")).split(",")
+        names = attributes.get("Parent", attributes.get("transcript_id", ()))
         if kind in CODING and not any(names):
             alone.append(where)
         for name in filter(None, names):
-            model = models.setdefault((name, chrom), Model(name, attributes.get("gene_id", ""), chrom))
+            model = models.setdefault((name, chrom), Model(name, attributes.get("gene_id", [""])[0], chrom))
             model.strands.add(strand)
             if kind == "exon":
                 model.exons.append(part)
             elif kind == "stop_codon":
                 model.stops.append(part)
             elif kind == "CDS":
-                model.cds[attributes.get("protein_id", "")].append(part)
+                model.cds[attributes.get("protein_id", [""])[0]].append(part)
             else:
                 model.utr.append(part)
     models = [model for model in models.values() if model.cds or model.stops]
@@ -315,7 +315,7 @@ def _features(path):
     for number, line in text_lines(path, errors="replace"):
         if line.startswith(("##FASTA", ">")):
             return
-        if line and not line.startswith("#"):
+        if line.strip() and not line.startswith("#"):
             fields = line.split("\t")
             where = f"{path}, line {number}"
             if len(fields) != 9:
@@ -324,11 +324,13 @@ def _features(path):
 
 
 def _attributes(text):
-    """The last column as a dict: ``key=value;..`` (GFF3) or ``key "value"; ..`` (GTF)."""
+    """The last column as lists of values by key: ``key=value,..;..`` (GFF3, commas within a value are escaped there) or
+    ``key "value"; ..`` (GTF, one value each).
+    """
     if re.match(r"\s*[^\s=;]+=", text):
         pairs = (pair.partition("=") for pair in text.strip().strip(";").split(";"))
-        return {key.strip(): unquote(value.strip()) for key, _, value in pairs}
-    return {key: quoted or plain for key, quoted, plain in _GTF.findall(text)}
+        return {key.strip(): [unquote(own.strip()) for own in value.split(",")] for key, _, value in pairs}
+    return {key: [quoted or plain] for key, quoted, plain in _GTF.findall(text)}
 
 
 def _interval(start, end, phase, where):
