@@ -59,6 +59,8 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
     """
     output, (number, shards) = Path(output), shard
     check_output(output, shards, source)
+    if output.exists() and output.samefile(source.path):
+        raise InputError(output, "is the input itself", "give the output another name")
     if chunk_size < 1:
         raise InputError("--chunk-size", f"{chunk_size} is no number of records", "give at least 1")
     if not 1 <= number <= shards:
