@@ -71,7 +71,8 @@ def main():
         command = [sys.executable, __file__, "--child", str(folder), *sys.argv[1:]]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     seconds, before, most = map(float, done.stdout.split()[-3:])
-    print(f"{options.records} x {options.bases} bases in {seconds:.0f} s: {before:.2f} GB after imports, at most {most:.2f} GB")
+    what = f"{options.records} x {options.bases} bases in {seconds:.0f} s"
+    print(f"{what}: {before:.2f} GB after imports, at most {most:.2f} GB")
 
 
 if __name__ == "__main__":

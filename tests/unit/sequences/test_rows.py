@@ -16,7 +16,7 @@ from seqlm.sequences.lines import text_lines
 from seqlm.sequences.rows import is_missing, read_columns, separator_of
 from seqlm.streaming.records import open_records
 
-COLUMNS = ("id", "sequence", "label", "note")
+COLUMNS = ("id", "sequence", "label", "note", "first", "last")
 # Quotes, separators, and what `str.splitlines` takes for line ends.
 LETTERS = 'ab 5"\t,;é☃\u2028\u2029\x85\x0b\x0c\x1c#'
 IDS = st.text(LETTERS, min_size=1, max_size=5).map(str.strip).filter(lambda name: name and not is_missing(name))
@@ -35,10 +35,12 @@ def tables(draw, least=1):
     for name in ids:
         row = {
             "id": name,
-            "sequence": draw(st.text("ACGTN", min_size=1, max_size=5)),
+            "sequence": draw(st.lists(st.text("ACGTN", min_size=3, max_size=3), min_size=1, max_size=3).map("".join)),
             "label": draw(st.sampled_from(["", "NA", "1", "-2.5", "1e3"])),
             "note": draw(NOTES),
+            "first": "0",
         }
+        row["last"] = str(len(row["sequence"]))
         rows.append(row)
         cells = [spell(row[column].replace("\n", end), separator, draw(st.booleans())) for column in order]
         blanks = draw(st.sampled_from(["", "", end, separator * 3 + end, " " + end]))
@@ -67,8 +69,19 @@ def trained_on_classes(path):
     return list(zip(table["id"], table["sequence"], classes, strict=True))
 
 
-def predicted(path):
-    return [(record.id, record.sequence) for chunk in open_records(path).chunks(3) for record in chunk]
+def trained_on_mrnas(path):
+    mrnas = {"source": "x", "cds": ["first", "last"], "id": "id", "label": "label", "problems": "error"}
+    table, _, _ = read_mrna(mrnas, {"x": path}, "scalar", "rna")
+    sequences = table["sequence"].str.replace(" ", "").str.upper()
+    return list(zip(table["id"], sequences, map(repr, table["target"].astype(float)), strict=True))
+
+
+def predicted(path, **reading):
+    return [(record.id, record.sequence) for chunk in open_records(path, **reading).chunks(3) for record in chunk]
+
+
+def predicted_tokens(path):
+    return predicted(path, separator=separator_of(path))
 
 
 @FILES
@@ -81,35 +94,46 @@ def test_well_formed_tables_read_back_the_same(tmp_path, table, bom, ended, suff
     data = b"\xef\xbb\xbf" * bom + (text if ended else text.rstrip("\r\n")).encode()
     path = tmp_path / f"table{suffix}"
     path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
-    assert trained(path) == [(row["id"], row["sequence"], number(row["label"])) for row in rows]
-    assert predicted(path) == [(row["id"], row["sequence"]) for row in rows]
+    numbers = [(row["id"], row["sequence"], number(row["label"])) for row in rows]
+    assert trained(path) == trained_on_mrnas(path) == numbers
+    assert predicted(path) == predicted_tokens(path) == [row[:2] for row in numbers]
+    try:
+        groups = read_delimited(path, id="id", group="note")["group"].astype(object)
+    except InputError as error:
+        assert "line break" in str(error) and any("\n" in row["note"].strip() for row in rows)
+    else:
+        notes = [row["note"].strip() for row in rows]
+        assert groups.where(groups.notna(), None).tolist() == [None if is_missing(note) else note for note in notes]
 
 
-BREAKS = ["insert quote", "insert separator", "insert line end", "delete"]
+BREAKS = ["insert quote", "insert separator", "insert line end", "insert return", "insert space", "delete"]
 
 
 @FILES
 @given(table=tables(least=2), kind=st.sampled_from(BREAKS), data=st.data())
 def test_a_table_broken_in_one_place_loses_no_row_in_silence(tmp_path, table, kind, data):
+    """Not in its header either."""
     rows, header, texts, separator = table
-    body = "".join(texts)
-    marks = [at for at, letter in enumerate(body) if letter in '"\r\n' + separator]
+    text = header + "".join(texts)
+    marks = [at for at, letter in enumerate(text) if letter in '"\r\n' + separator]
     if kind == "delete":
         at = data.draw(st.sampled_from(marks))
-        body = body[:at] + body[at + 1 :]
+        text = text[:at] + text[at + 1 :]
     else:
         cells = [0, *(at + 1 for at in marks)]  # where cells begin, and quotes do most harm
-        at = data.draw(st.sampled_from(cells) | st.integers(0, len(body)))
-        put = {"insert quote": '"', "insert separator": separator, "insert line end": "\n"}[kind]
-        body = body[:at] + put + body[at:]
+        at = data.draw(st.sampled_from(cells) | st.integers(0, len(text)))
+        put = {"quote": '"', "separator": separator, "line end": "\n", "return": "\r", "space": " "}
+        text = text[:at] + put[kind.removeprefix("insert ")] + text[at:]
     path = tmp_path / "broken.txt"
-    path.write_bytes((header + body).encode())
+    path.write_bytes(text.encode())
     classes = [(row["id"], row["sequence"], None if is_missing(row["label"]) else row["label"]) for row in rows]
     numbers = [(row["id"], row["sequence"], number(row["label"])) for row in rows]
     for read, expected in (
         (trained, numbers),
+        (trained_on_mrnas, numbers),
         (trained_on_classes, classes),
         (predicted, [row[:2] for row in classes]),
+        (predicted_tokens, [row[:2] for row in classes]),
     ):
         try:
             found = read(path)
