@@ -235,11 +235,20 @@ def test_one_feature_that_cannot_be_read_costs_one_transcript(tmp_path, kind):
         [("CDS", "3..11", {"codon_start": "9"})],
         [("CDS", "?", {})],
         [("exon", "?..3", {}), ("CDS", "3..11", {})],
+        [("CDS", "3..11", {}), ("CDS", "14..22", {})],
     ],
 )
 def test_mrna_records_that_cannot_be_read_are_counted(tmp_path, features):
     transcripts, counts = read_annotated_genbank(write_genbank(tmp_path / "a.gb", features, molecule="mRNA"))
     assert (transcripts, counts) == ([], {"dropped": 1})
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_genbank_of_any_line_ends(tmp_path, end):
+    path = write_genbank(tmp_path / "a.gb", [GOOD])
+    path.write_bytes(path.read_text().replace("\n", end).encode())
+    (transcript,), _ = read_annotated_genbank(path, problems="error")
+    assert transcript.coding == "ATGAAATAG"
 
 
 def test_genbank_features_of_the_reverse_strand_are_read(tmp_path):

@@ -225,7 +225,7 @@ def parse_genbank(path):
     if "LOCUS" not in text[:10_000]:
         problem = "is not GenBank: it holds no GenBank record (no LOCUS line)"
         raise InputError(path, problem, "give a GenBank flat file")
-    seen, records = set(), SeqIO.parse(io.StringIO(text), "genbank")
+    seen, records = set(), SeqIO.parse(io.StringIO(text, newline=None), "genbank")  # whatever ends its lines
     while True:
         try:
             with warnings.catch_warnings():
