@@ -37,8 +37,18 @@ def readable(model, sequences, tokenizer=None):
     InputError
         A single text instead of a list, or an element that is no text or is empty.
     """
+    sequences = texts(sequences)
+    if reads_tokens(model, tokenizer):
+        return sequences
+    return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+
+
+def texts(sequences):
+    """A list of texts, none of them empty; an `InputError` where they are something else."""
     if isinstance(sequences, (str, bytes)):
         raise InputError("sequences", "are one text, not a list of them", "give a list, [sequence] for a single one")
+    if not hasattr(sequences, "__iter__"):
+        raise InputError("sequences", f"are a {type(sequences).__name__}, not a list of text", "give a list of str")
     sequences = list(sequences)
     for number, sequence in enumerate(sequences, 1):
         if not isinstance(sequence, str):
@@ -46,9 +56,7 @@ def readable(model, sequences, tokenizer=None):
             raise InputError(f"sequence {number}", f"is a {kind}, not text", "give a list of str, or encoded a Tensor")
         if not sequence.strip():
             raise InputError(f"sequence {number}", "is empty", "leave it out")
-    if reads_tokens(model, tokenizer):
-        return sequences
-    return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+    return sequences
 
 
 def check_size(name, size):
