@@ -334,7 +334,7 @@ def _attributes(text):
 
 
 def _interval(start, end, phase, where):
-    if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
+    if not (start.isdecimal() and end.isdecimal() and 1 <= int(start) <= int(end)):
         raise InputError(where, f"{start}-{end} is no interval", "coordinates count from 1, the start first")
     if phase not in {".", "0", "1", "2"}:
         raise InputError(where, f"phase {phase!r}", "phases are 0, 1, 2 or '.'")
