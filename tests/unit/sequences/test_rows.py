@@ -42,7 +42,12 @@ def tables(draw, least=1):
         }
         row["last"] = str(len(row["sequence"]))
         rows.append(row)
-        cells = [spell(row[column].replace("\n", end), separator, draw(st.booleans())) for column in order]
+        # Quotes within cells may stand as they are, but not in a row in which others hold separators.
+        strict = any(separator in cell for cell in row.values())
+        cells = [
+            spell(row[column].replace("\n", end), separator, draw(st.booleans()) or strict and '"' in row[column])
+            for column in order
+        ]
         blanks = draw(st.sampled_from(["", "", end, separator * 3 + end, " " + end]))
         texts.append(separator.join(cells) + separator * trailing + end + blanks)
     return rows, separator.join(order) + end, texts, separator
@@ -155,6 +160,17 @@ def write_thousand(path, odd):
     rows = [f"s{i}\t{'ACGT' * 3}\t{i}\t{note}\n" for i, note in enumerate(notes)]
     path.write_text("id\tsequence\tlabel\tnote\n" + "".join(rows))
     return path
+
+
+def test_a_stray_quote_that_shifts_cells_of_its_row_is_one_line(tmp_path):
+    """Its row has as many cells as the others."""
+    path = tmp_path / "x.csv"
+    path.write_text('sequence,id,label,note\nAC,a,1,\n"AC,",5",2,\n')
+    for read in (trained, predicted):
+        with pytest.raises(InputError, match="line 3: .*not closed"):
+            read(path)
+    path.write_text('id,sequence,label,note\na,AC,1,5" end\nb,GT,2,"x, y"\n"c, ""d""",GG,3,\n')
+    assert [row[0] for row in trained(path)] == ["a", "b", 'c, "d"']
 
 
 @pytest.mark.parametrize("odd", [{99: '"half'}, {99: '"half', 499: 'other half"'}, {0: '"a', 1: '"b'}, {999: '"last'}])

@@ -104,18 +104,19 @@ def _named(cells):
 
 def _rows(path, separator):
     """(line number, cells) of every row that is not blank."""
-    first, several = None, False
+    first, several, quotes = None, False, 0
 
     def fed():
-        nonlocal first, several
+        nonlocal first, several, quotes
         for number, text in text_lines(path):
             if first is None:
-                first = number
+                first, quotes = number, 0
                 several = False
             elif separator in text.replace('""', "").partition('"')[0]:
                 raise _unclosed(path, first)
             else:
                 several = True
+            quotes += text.count('"')
             yield text + "\n"
 
     csv.field_size_limit(2**31 - 1)  # whole mRNAs are longer than the csv module's default field
@@ -133,9 +134,19 @@ def _rows(path, separator):
             raise InputError(f"{path}, line {first}", f"is no row of a table ({error})", mend) from None
         if several and any("\n" in cell and separator in cell for cell in cells):
             raise _unclosed(path, first)
+        if quotes % 2 and _shifted(cells, separator):
+            raise _unclosed(path, first)
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield first, cells
+
+
+def _shifted(cells, separator):
+    """Whether a stray quote may have opened a cell that ends where another was to begin: ``"a,",b"`` of ``a,",b"``.
+
+    Asked of rows with an odd number of quotes.
+    """
+    return any(separator in cell for cell in cells) and any(cell.rstrip().endswith('"') for cell in cells)
 
 
 def _unclosed(path, line):
