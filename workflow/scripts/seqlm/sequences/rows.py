@@ -63,12 +63,14 @@ def read_columns(path, wanted, separator=None, header=True):
     ------
     InputError
         Naming file and line: a column that is not there or there twice, a quote that is not closed, a row of another
-        width than the first, a line break in a cell that is wanted, text that is not UTF-8.
+        width than the first, a line break in a cell that is wanted, text that is not UTF-8; at the end, that names may
+        not stand above their columns.
     """
     separator = separator or separator_of(path)
     if len(separator) != 1:
         raise InputError(path, f"column separator {separator!r} is not one character", "use a tab, ',', ';' or '|'")
     positions = names = width = None
+    shifted = False  # whether a separator too many in the header can have moved its names
     for line, cells in _rows(path, separator):
         if positions is None:
             names = _named(cells) if header else None
@@ -77,6 +79,7 @@ def read_columns(path, wanted, separator=None, header=True):
                 continue
         if width is None:
             width = len(cells) if names is None else _width(cells, names, f"{path}, line {line}")
+            shifted = names is not None and "" in names and width == len(names)
         if len(cells) != width:
             there = f"the header names {len(names)}" if names and len(names) == width else f"the first row has {width}"
             raise InputError(f"{path}, line {line}", f"has {len(cells)} fields, {there}",
@@ -86,7 +89,11 @@ def read_columns(path, wanted, separator=None, header=True):
             if "\n" in cell:
                 mend = "write it on one line, or close the quote"
                 raise InputError(f"{path}, line {line}", f"its {what} holds a line break", mend)
+        shifted = shifted and not cells[-1]
         yield line, row
+    if shifted:
+        problem = f"column {names.index('') + 1} has no name, and the last column is empty in every row"
+        raise InputError(path, problem, "give every column a name above its cells")
 
 
 def _width(cells, names, where):
