@@ -1,6 +1,7 @@
 """Peak memory of predicting a track of one long record, such as a chromosome arm, from FASTA to parquet or bigWig.
 
-python benchmarks/long_records.py [--bases 25000000] [--threads 1] [--suffix parquet] [--filters 128]
+python benchmarks/long_records.py [--bases 25000000] [--records 1] [--threads 1] [--suffix parquet]
+                                   [--filters 128]
 
 The network is a freshly initialised CNN of the usual size. It runs in a process of its own, whose resident memory is
 measured; --whole reads the record as a whole, as a network does whose reach is not known.
@@ -45,6 +46,7 @@ def peak():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bases", type=int, default=25_000_000)
+    parser.add_argument("--records", type=int, default=1, help="as long each; memory does not grow with their number")
     parser.add_argument("--filters", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--suffix", default="parquet", help="of the output")
@@ -62,12 +64,15 @@ def main():
         save_bundle(CNN(CNNConfig(filters=options.filters, hidden=options.filters)), folder / "bundle")
         letters = np.frombuffer(b"ACGT", np.uint8)[np.random.default_rng(0).integers(0, 4, options.bases)]
         lines = [letters[i : i + 60].tobytes() for i in range(0, options.bases, 60)]
-        (folder / "arm.fa").write_bytes(b">arm\n" + b"\n".join(lines) + b"\n")
-        (folder / "arm.bed").write_text(f"arm\t0\t{options.bases}\n")
+        with open(folder / "arm.fa", "wb") as fasta, open(folder / "arm.bed", "w") as bed:
+            for number in range(options.records):
+                fasta.write(f">arm{number}\n".encode() + b"\n".join(lines) + b"\n")
+                bed.write(f"arm{number}\t0\t{options.bases}\n")
         command = [sys.executable, __file__, "--child", str(folder), *sys.argv[1:]]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     seconds, before, most = map(float, done.stdout.split()[-3:])
-    print(f"{options.bases} bases in {seconds:.0f} s: {before:.2f} GB after imports, at most {most:.2f} GB")
+    what = f"{options.records} x {options.bases} bases in {seconds:.0f} s"
+    print(f"{what}: {before:.2f} GB after imports, at most {most:.2f} GB")
 
 
 if __name__ == "__main__":

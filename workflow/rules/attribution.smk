@@ -33,7 +33,13 @@ rule score_loo:
         loo=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["loo"].items() if k not in ("models", "shards")},
         fold=0,
         shard=shard_of,
-        code=code_digest("attribution", "inference/prediction", "inference/reading", "inference/dataset_predictions"),
+        code=code_digest(
+            "attribution",
+            "common/classes",
+            "inference/prediction",
+            "inference/reading",
+            "inference/dataset_predictions",
+        ),
     script:
         "../scripts/score_loo.py"
 
@@ -95,6 +101,7 @@ rule score_files:
         shard=shard_of,
         code=code_digest(
             "attribution",
+            "common/classes",
             "inference/prediction",
             "inference/reading",
             "streaming",

@@ -90,6 +90,7 @@ rule pretrain_backbone:
             "models/language/gpt",
             "pretraining/markov",
             "pretraining/token_scores",
+            "tokenization/tokenizer",
         ),
     script:
         "../scripts/pretrain_backbone.py"

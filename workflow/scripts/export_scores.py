@@ -13,7 +13,7 @@ def main(snakemake):
     given, output = snakemake.input, snakemake.output
     with one_line_errors(snakemake.log[0] if snakemake.log else None), atomic_folder(output.folder) as folder:
         for model, table, arrays in zip(snakemake.params.models, given.tables, given.arrays, strict=True):
-            write_scores(folder / model, read_table(table), read_arrays(arrays))
+            write_scores(folder / model, read_table(table, empty=True), read_arrays(arrays))
 
 
 if "snakemake" in globals():

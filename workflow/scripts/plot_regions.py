@@ -8,7 +8,7 @@ from seqlm.report.figures.loo import draw_regions
 def main(snakemake):
     outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
-        draw_regions(read_table(snakemake.input.regions), outputs, params.dataset, params.names)
+        draw_regions(read_table(snakemake.input.regions, empty=True), outputs, params.dataset, params.names)
 
 
 if "snakemake" in globals():

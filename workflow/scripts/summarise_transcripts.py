@@ -12,7 +12,7 @@ def main(snakemake):
     params = snakemake.params
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         paths = dict(zip(params.models, snakemake.input.tables, strict=True))
-        scores = {model: read_table(path) for model, path in paths.items()}
+        scores = {model: read_table(path, empty=True) for model, path in paths.items()}
         write_table(region_means(scores, params.dataset), snakemake.output.regions)
         write_arrays(transcript_arrays(scores), snakemake.output.arrays)
 

@@ -144,8 +144,8 @@ def test_without_a_list_every_other_token_and_none_of_the_specifiers():
 @pytest.mark.parametrize(
     ("target", "options", "words"),
     [
-        ("class", {"class_index": "w"}, "'w' is no class.*x, y, z"),
-        ("class", {"class_index": 3}, "3 is no class"),
+        ("class", {"class_index": "w"}, "no class 'w'.*x, y, z"),
+        ("class", {"class_index": 3}, "no class 3"),
         ("scalar", {"class_index": "all"}, "target is scalar"),
         ("scalar", {"edit": "swap"}, "no such edit"),
         ("scalar", {"edit": "mask", "replacements": ["a"]}, "replacements"),

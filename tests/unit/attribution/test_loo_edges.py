@@ -183,15 +183,18 @@ def test_classes_that_are_called_by_digits_go_by_name_first(method):
         with pytest.raises(InputError, match="no class"):
             leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
     model.config.classes = ["01", "-1", "x"]
-    for wanted, column in (("01", 0), (-1, 1), ("-1", 1), (1, 1), ("2", 2)):
+    for wanted, column in (("01", 0), (-1, 1), ("-1", 1), (0, 0), ("2", 2)):
         scored = leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
         np.testing.assert_array_equal(scored.scores[0], every[:, column], err_msg=repr(wanted))
+    for wanted in (1, "1", "1.0"):  # YAML reads 01 as 1, which is the number of another class
+        with pytest.raises(InputError, match="no class .*1.*, but one that is called '01'"):
+            leave_one_out(model, [FULL], "mask", class_index=wanted, method=method)
     model.config.classes = None
     with pytest.raises(InputError, match="0 to 2"):
         leave_one_out(model, [FULL], "mask", class_index=3)
 
 
-@pytest.mark.parametrize("wanted", ["1", "01"])
+@pytest.mark.parametrize("wanted", ["1", "01", "-1"])
 def test_the_command_line_names_a_class_by_digits(wanted, tmp_path):
     model = model_of("cnn class")
     model.config.classes = ["2", "0", wanted]
@@ -202,3 +205,16 @@ def test_the_command_line_names_a_class_by_digits(wanted, tmp_path):
     found = [float(line.split("\t")[-1]) for line in (tmp_path / "x.tsv").read_text().splitlines()[1:]]
     every = leave_one_out(model, [FULL], "mask", class_index="all").scores[0]
     np.testing.assert_allclose(found, every[:, 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cnn class", "gpt"])
+def test_replacements_are_spelled_as_freely_as_sequences(kind):
+    model = model_of("cnn class") if kind == "cnn class" else on_gpt()
+    expected = leave_one_out(model, [FULL[:30]], "replace", {"T": ["C"], "A": ["G", "T"]})
+    for spelled in ({"t": ["c"], "a": ["g", "u"]}, {"U": ["C"], "A": "GU"}):
+        scored = leave_one_out(model, [FULL[:30].lower()], "replace", spelled)
+        np.testing.assert_array_equal(scored.scores, expected.scores)
+        assert scored.to_table().equals(expected.to_table()) and len(scored.to_table())
+    for wrong in ({"X": ["A"]}, {"A": ["CG"]}, ["B"], {"A": [""]}):
+        with pytest.raises(InputError, match="is not one base"):
+            leave_one_out(model, [FULL[:30]], "replace", wrong)

@@ -1,5 +1,7 @@
 """Arrays out of a table of scores are those that the scores were in before."""
 
+import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +14,15 @@ import torch
 from seqlm import InputError, leave_one_out
 from seqlm.attribution.dataset_scores import score_dataset
 from seqlm.attribution.score_tables import arrays_of, read_score_table
+from seqlm.attribution.transcript_scores import region_means, transcript_arrays
 from seqlm.common.tables import write_parquet
 from seqlm.datasets import write_dataset, write_folds
 from seqlm.models.bundle import save_bundle
 from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.models.networks.saluki import Saluki, SalukiConfig
+from seqlm.report.figures.loo import draw_loo, draw_loo_precision, draw_regions
+from seqlm.report.figures.transcript import draw_transcript
+from seqlm.report.fold_results import write_scores
 
 ROOT = Path(__file__).parents[3]
 CLASSES = ["x", "y"]
@@ -99,6 +105,48 @@ def test_the_command_writes_what_other_tools_read(tmp_path):
     assert one_hot.shape == (2, 4, 12) and one_hot.sum() == 12 + 7
     np.testing.assert_allclose(contributions.sum(1), -np.nan_to_num(arrays["scores"]), atol=1e-6)
     assert (tmp_path / "out/explanation.pkl").exists()
+
+
+@pytest.mark.parametrize("target", ["scalar", "class"])
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv"])
+def test_a_table_of_no_scores_is_written_as_empty_files(suffix, target, tmp_path, capsys):
+    """Of a file in which nothing was there to edit: the header, no row, and no failed job."""
+    every = {"class_index": "all"} if target == "class" else {}
+    model = CNN(CNNConfig(target=target, n_outputs=2, classes=CLASSES, filters=4, hidden=4, kernel=5))
+    asked = {"edit": "replace", "replacements": {"G": ["A"]}, **every}
+    table, arrays = scored(tmp_path, model, ["ACTACTACTT", "AAAATTTC"], target, **asked)
+    assert len(table) == 0
+    path = tmp_path / f"scores.{suffix}"
+    if suffix == "parquet":
+        write_parquet(table, path)
+    else:
+        table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+    read = read_score_table(path)
+    for name, own in (("file", arrays_of(read)), ("dataset", arrays)):
+        write_scores(tmp_path / name, read, own)
+        assert (tmp_path / name / "scores.csv").read_text() == ",".join(table.columns) + "\n"
+        assert np.load(tmp_path / name / "explanation.npz")["id"].tolist() == []
+        assert pickle.loads((tmp_path / name / "explanation.pkl").read_bytes()).values.size == 0
+        assert not np.load(tmp_path / name / "contributions.npz")["arr_0"].any()
+    assert "holds no scores: what is made of it is empty" in capsys.readouterr().err
+
+
+def test_figures_of_no_scores_say_so(tmp_path):
+    none = pd.DataFrame({"sequence": [], "token": [], "start_offset": [], "loo": []})
+    outputs = [tmp_path / "x.svg"]
+    blank = {"d/codes": np.zeros((1, 50)), "d/scores": np.full((1, 1, 50), np.nan)}
+    precision = {"ap_negative": np.nan, "ap_absolute": np.nan, "chance": np.nan, "bases": 0}
+    rows = [{"dataset": "d", "model": "m", "measure": name, "value": value} for name, value in precision.items()]
+    for draw, drawn in (
+        (draw_regions, region_means({"m": none}, "d")),
+        (draw_loo, blank),
+        (draw_loo, {}),
+        (draw_loo_precision, pd.DataFrame(rows)),
+    ):
+        draw(drawn, outputs, "d")
+        assert "no " in "".join(re.findall(r"<!-- (.*?) -->", outputs[0].read_text()))
+    draw_transcript(transcript_arrays({"m": none}), outputs)
+    assert "<!-- no transcript was scored by every model -->" in outputs[0].read_text()
 
 
 def test_other_tables_are_refused(tmp_path):

@@ -286,7 +286,7 @@ def test_atomic_tokens_are_kept_as_they_are(tmp_path):
 
 def test_unlabelled_and_odd_lengths_are_left_out_only_when_asked(tmp_path):
     path = write(tmp_path / "t.tsv", "sequence\tlabel\nACGT\t1\nACGA\tNA\nA\t2\nACGTACGTACGT\t3\nACCC\t4\n")
-    with pytest.raises(InputError, match="example '3': has no label"):
+    with pytest.raises(InputError, match="example '2': has no label"):
         build(table_config(), {"t": path})
     examples, summary = build(table_config(missing="drop", cleaning={"min_length": 2, "max_length": 10}), {"t": path})
     assert examples["target"].tolist() == [1, 4]

@@ -77,3 +77,21 @@ def test_no_class_to_predict(tmp_path):
     pipe = pipeline("sequence-classification", model=str(save(small_model("bert"), tmp_path)))
     with pytest.raises(InputError, match="class target"):
         pipe(SEQUENCES[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [([None], "is a NoneType"), (5, "are a int"), ("", "sequence 1: is empty"), (["A", " "], "2: is em")],
+)
+def test_what_is_no_sequence_is_one_line(bundle, given, words):
+    for task in ("sequence-embedding", "sequence-classification"):
+        with pytest.raises(InputError, match=words):
+            pipeline(task, model=str(bundle))(given)
+
+
+def test_batches_of_a_classification_change_nothing(bundle):
+    pipe = pipeline("sequence-classification", model=str(bundle))
+    for found, expected in zip(pipe(SEQUENCES, batch_size=1), pipe(SEQUENCES), strict=True):
+        np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-5)
+    with pytest.raises(InputError, match="cannot be 0"):
+        pipe(SEQUENCES, batch_size=0)

@@ -76,3 +76,14 @@ def test_page_holds_the_data_and_asks_for_nothing():
     data = json.loads(embedded)
     assert data["id"] == ["gene</script>", "{title}", "c"] and data["labels"] == ["fly", "yeast"]
     assert data["label"] == [1, 0, 0] and data["panel"] == [0, 1, 1] and data["y"] == [3.0, 4.0, 5.5]
+
+
+def test_a_page_of_many_labels_has_a_button_for_the_frequent_ones():
+    labels = [f"class {i:03}" for i in range(300) for _ in range(3 if i >= 280 else 1)]
+    table = pd.DataFrame({"id": map(str, range(len(labels))), "label": labels, "x": 0.0, "y": 0.0})
+    page = map_page(table, "many", ["#111111", "#222222"])
+    data = json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S).group(1))
+    assert [entry["name"] for entry in data["legend"]] == [*(f"class {i}" for i in range(280, 300)), "280 others"]
+    assert sorted(k for entry in data["legend"] for k in entry["labels"]) == list(range(300))
+    assert [data["labels"][k] for k in data["label"]] == labels  # shown beside the pointer, whatever the button
+    assert {data["colours"][k] for k in data["legend"][-1]["labels"]} == {"#C8C8C8"}

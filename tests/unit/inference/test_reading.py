@@ -111,7 +111,7 @@ def test_what_is_no_list_of_sequences_is_one_line(sequences, words):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("size", [0, -1, 1.5, "3", True])
 def test_a_batch_of_nothing_is_one_line(size):
     model, sequences = MODELS["ACGT"](), ["ACGT"]
     for function in (
@@ -123,5 +123,5 @@ def test_a_batch_of_nothing_is_one_line(size):
         lambda: embed(model, sequences, max_length=size),
         lambda: log_likelihood(small_model("seqlm-gpt"), sequences, batch_size=size),
     ):
-        with pytest.raises(ValueError, match=f"cannot be {size}"):
+        with pytest.raises(ValueError, match=f"cannot be {size!r}"):
             function()

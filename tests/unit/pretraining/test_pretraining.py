@@ -15,7 +15,7 @@ from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.pretraining.corpus import Corpus, tokenize_corpus
 from seqlm.pretraining.heldout import bits_per_base, cut_windows, left_aligned, spelled_bases
 from seqlm.pretraining.pretrain import Blocks, MaskedBlocks, pretrain
-from seqlm.tokenization import encode_batch, learn_tokenizer, load_tokenizer, save_tokenizer
+from seqlm.tokenization import complement_ids, encode_batch, learn_tokenizer, load_tokenizer, save_tokenizer, spelled
 from seqlm.tokenization.kmer import kmer_tokenizer
 from seqlm.training import evaluate
 from seqlm.training.objectives import TokenObjective
@@ -97,6 +97,60 @@ def test_a_language_model_learns_and_its_bundle_loads_with_transformers(corpora,
     ours = seqlm.load_model(tmp_path / "vocab4")
     with torch.no_grad():
         assert torch.equal(model.eval()(ids).logits, ours(ids).logits)
+
+
+def rna_of(path):
+    """The same text with U for T, but for its headers."""
+    lines = gzip.decompress(path.read_bytes()).decode().split("\n")
+    lines = [line if line.startswith(">") else line.replace("T", "U").replace("t", "u") for line in lines]
+    other = path.with_name("rna.fa.gz")
+    other.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return other
+
+
+def random_words(vocabulary, seed=0):
+    torch.manual_seed(seed)
+    return GPTForCausalLM(GPTConfig(vocab_size=vocabulary, block_size=32, n_layer=1, n_head=2, n_embd=16)).eval()
+
+
+RNA = {
+    "letters of RNA": (["character"], {"alphabet": "ACGU"}),
+    "letters of RNA, upper": (["character"], {"alphabet": "ACGU", "case": "upper"}),
+    "letters of DNA": (["character"], {"alphabet": "ACGT", "case": "upper"}),
+    "3-mers": (["kmer"], {"k": 3}),
+    "byte pairs": (["bpe"], {"size": 30}),
+}
+
+
+@pytest.mark.parametrize("kind", RNA)
+def test_dna_and_rna_are_the_same_bases_to_every_vocabulary(tmp_path, kind):
+    """Tokens, and bits per base of one model, of a text in T and in U."""
+    arguments, options = RNA[kind]
+    dna = fasta(tmp_path)
+    found = []
+    for path, alphabet in ((dna, "ACGT"), (dna, None), (rna_of(dna), None)):
+        own = options | {"alphabet": alphabet or options["alphabet"]} if "alphabet" in options else options
+        tokenizer = learn_tokenizer(*arguments, [path], **own)
+        corpus = tmp_path / str(len(found))
+        tokenize_corpus([path], tokenizer, corpus, validation=0.3)
+        corpus = Corpus(corpus)
+        bits = bits_per_base(random_words(len(tokenizer)), tokenizer, cut_windows(np.asarray(corpus.text), 32, 60))
+        found.append((corpus.train.tolist(), spelled_bases(corpus.train, tokenizer).tolist(), bits))
+    assert len(found[0][0]) > 500 and np.isfinite(found[0][2])
+    assert found[0] == found[1] == found[2]
+
+
+def test_every_character_of_a_text_of_rna_is_read_as_rna(tmp_path):
+    """Its headers hold a T, which stands for no base."""
+    path = rna_of(fasta(tmp_path))
+    tokenizer = learn_tokenizer("character", [path], alphabet="text")
+    assert {"T", "U"} <= set(tokenizer.get_vocab())
+    assert spelled(tokenizer, ["ACGTu"]) == ["ACGUU"]
+    save_tokenizer(tokenizer, tmp_path / "tokenizer")
+    assert spelled(load_tokenizer(tmp_path / "tokenizer"), ["acgt"]) == ["ACGU"]
+    words = tokenizer.get_vocab()
+    assert complement_ids(tokenizer)[words["A"]] == words["U"] and complement_ids(tokenizer)[words["u"]] == words["a"]
+    assert spelled(learn_tokenizer("character", [fasta(tmp_path)], text="U" * 20, alphabet="text"), ["U"]) == ["T"]
 
 
 def test_the_untrained_control_gets_the_same_report(corpora, tmp_path):

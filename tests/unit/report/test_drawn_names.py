@@ -14,7 +14,7 @@ from test_figures import FIGURES, ROOT, transcript_arrays
 from test_figures import study as plain_study  # noqa: F401, the tables that are renamed here
 
 from seqlm.report.class_tables import class_tables, most_confused
-from seqlm.report.figures import classes, embedding, loo, tracks, transcript
+from seqlm.report.figures import classes, embedding, loo, performance, tracks, transcript
 
 ODD = ["_cnn", "gpt $x$ and $y", "a<b>&amp;c", "_nolegend_"]
 NEW_NAME = dict(zip(made_up.MODELS, ODD, strict=True))
@@ -143,6 +143,22 @@ def test_confusion_of_many_classes_is_a_picture_of_bounded_size(n, models, drawn
     if n > 40:
         assert "class 20" not in written and f"{n} classes" in written
     assert (tmp_path / "a.svg").stat().st_size < 2_000_000
+
+
+def test_of_many_pairs_of_models_the_largest_differences_are_drawn(drawn, tmp_path):
+    rng = np.random.default_rng(0)
+    pairs = [(f"m{i}", f"m{j}") for i in range(30) for j in range(i)]
+    table = pd.DataFrame(pairs, columns=["model_a", "model_b"]).assign(
+        dataset="d", metric="pearson", difference=rng.normal(size=len(pairs)), p_holm=0.5, better="neither", question=""
+    )
+    table = table.assign(low=table["difference"] - 1, high=table["difference"] + 1)
+    table.loc[7, ["difference", "question"]] = 0.0, "families"
+    performance.draw_differences(table, [tmp_path / "a.png"], "d")
+    shown = drawn[0].axes[0].get_yticklabels()
+    largest = table.loc[table["difference"].abs().nlargest(59).index, ["model_a", "model_b"]]
+    expected = {frozenset(pair) for pair in largest.to_numpy().tolist()} | {frozenset(pairs[7])}
+    assert {frozenset(label.get_text().split(" − ")) for label in shown} == expected
+    assert shown[0].get_fontweight() == "bold" and "375 smaller differences" in " ".join(texts(drawn[0]))
 
 
 def test_drawing_three_hundred_classes_takes_less_than_a_gigabyte(tmp_path):

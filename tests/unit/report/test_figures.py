@@ -127,12 +127,10 @@ def test_same_table_same_bytes(study, tmp_path):
         lambda s, o: language.draw_loss(s["history"].iloc[:0], s["language"], o),
         lambda s, o: performance.draw_performance(s["track"]["intervals"], s["track"]["metrics"], o, "elsewhere"),
         lambda s, o: performance.draw_differences(s["track"]["comparisons"].iloc[:0], o, D),
-        lambda s, o: loo.draw_loo(s["loo_examples"], o, "elsewhere", MOTIF),
         lambda s, o: loo.draw_loo_precision(s["loo"].iloc[:0], o, D),
         lambda s, o: tracks.draw_tracks({"models": []}, o, D),
         lambda s, o: classes.draw_confusion({}, o, D),
         lambda s, o: embedding.draw_umap(umap_table().iloc[:0], o),
-        lambda s, o: transcript.draw_transcript({}, o),
     ],
 )
 def test_nothing_to_draw_is_one_line_and_no_file(draw, study, tmp_path):

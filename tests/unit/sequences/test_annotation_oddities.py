@@ -86,6 +86,38 @@ def test_a_byte_order_mark_and_odd_characters_keep_every_line(tmp_path):
     assert (transcript.chrom, transcript.sequence, transcript.coding) == ("c1", MRNA, CODING)
 
 
+@pytest.mark.parametrize("attributes", ["Parent=t%2C1{}", 'gene_id "g"; transcript_id "t,1"{};'])
+def test_a_comma_within_a_name_makes_no_second_transcript(tmp_path, attributes):
+    """GFF3 escapes it, GTF has it in quotes; only GFF3 lists several parents, and with bare commas."""
+    text, _ = genome("+")
+    rows = [*EXON_LINES, *ANNOTATIONS["no stop codon lines"]]
+    for other in ("", ",u" if attributes.startswith("Parent") else ""):
+        written = attributes.format(other)
+        lines = [f"c1\tx\t{kind}\t{start + 1}\t{end}\t.\t+\t{phase}\t{written}" for kind, start, end, phase in rows]
+        (tmp_path / "g.fa").write_text(f">c1\n{text}\n")
+        (tmp_path / "g.gff").write_text("\n".join([*lines[:2], "  ", *lines[2:]]) + "\n")
+        transcripts, _ = read_annotated_genome(tmp_path / "g.fa", tmp_path / "g.gff", problems="error")
+        assert [t.id for t in transcripts] == ["t,1", *([other[1:]] if other else [])]
+        assert {t.coding for t in transcripts} == {CODING}
+
+
+@pytest.mark.parametrize("attributes", ['gene_id "h"; transcript_id "";', 'gene_id "h";', "ID=cds1;Parent=", "ID=cds1"])
+def test_coding_lines_of_no_transcript_are_counted_and_said(tmp_path, capsys, attributes):
+    lines = gtf("+", [*EXON_LINES, *ANNOTATIONS["no stop codon lines"]])
+    alone = [f"c1\tx\t{kind}\t1\t9\t.\t+\t0\t{attributes}" for kind in ("CDS", "stop_codon", "exon", "gene")]
+    (tmp_path / "g.fa").write_text(f">c1\n{genome('+')[0]}\n")
+    paths = tmp_path / "g.fa", tmp_path / "g.gtf"
+    paths[1].write_text("\n".join([*alone, *lines]) + "\n")
+    (transcript,), counts = read_annotated_genome(*paths)
+    assert (transcript.coding, counts) == (CODING, {"transcripts": 1, "CDS lines of no transcript": 2})
+    assert "line 1: its CDS names neither Parent nor transcript_id (2 such lines)" in capsys.readouterr().err
+    with pytest.raises(InputError, match="line 1: .*2 such lines.*problems: drop"):
+        read_annotated_genome(*paths, problems="error")
+    paths[1].write_text("\n".join(alone) + "\n")
+    with pytest.raises(InputError, match="line 1: .*give each the transcript it belongs to$"):
+        read_annotated_genome(*paths)
+
+
 # ---------------------------------------------------------------- chromosomes
 
 
@@ -203,11 +235,20 @@ def test_one_feature_that_cannot_be_read_costs_one_transcript(tmp_path, kind):
         [("CDS", "3..11", {"codon_start": "9"})],
         [("CDS", "?", {})],
         [("exon", "?..3", {}), ("CDS", "3..11", {})],
+        [("CDS", "3..11", {}), ("CDS", "14..22", {})],
     ],
 )
 def test_mrna_records_that_cannot_be_read_are_counted(tmp_path, features):
     transcripts, counts = read_annotated_genbank(write_genbank(tmp_path / "a.gb", features, molecule="mRNA"))
     assert (transcripts, counts) == ([], {"dropped": 1})
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_genbank_of_any_line_ends(tmp_path, end):
+    path = write_genbank(tmp_path / "a.gb", [GOOD])
+    path.write_bytes(path.read_text().replace("\n", end).encode())
+    (transcript,), _ = read_annotated_genbank(path, problems="error")
+    assert transcript.coding == "ATGAAATAG"
 
 
 def test_genbank_features_of_the_reverse_strand_are_read(tmp_path):

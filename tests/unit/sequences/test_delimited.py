@@ -52,7 +52,7 @@ def test_tokens_and_specifiers_come_out_in_one_spelling(tmp_path):
 def test_without_labels_and_ids(tmp_path):
     path = write(tmp_path, "sequence\nACGT\n\nGG\n")
     table = read_delimited(path, label=None)
-    assert table.values.tolist() == [["2", "ACGT"], ["4", "GG"]]
+    assert table.values.tolist() == [["1", "ACGT"], ["2", "GG"]]
 
 
 def test_classes_stay_words(tmp_path):
@@ -78,6 +78,7 @@ def test_own_quality_words(tmp_path):
     [
         ("sequence\tlabel\nAC\tx\n", {}, 2, "not a number"),
         ("sequence\tlabel\nAC\tinf\n", {}, 2, "not a number"),
+        ("sequence\tlabel\nAC\t1_000\n", {}, 2, "not a number"),
         ("sequence\tlabel\nAC\n", {}, 2, "1 fields"),
         ("sequence\tlabel\nAC\t1\n \t2\n", {}, 3, "empty"),
         ("id\tsequence\tlabel\na\tAC\t1\na\tGT\t1\n", {"id": "id"}, 3, "also in line 2"),

@@ -8,7 +8,8 @@ import pytest
 from Bio import motifs
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.motifs import motif_mask, motif_runs, motif_scanner, read_motif
+from seqlm.sequences.motif_files import read_motif
+from seqlm.sequences.motifs import motif_mask, motif_runs, motif_scanner
 
 MATRIX = Path(__file__).parents[3] / "resources" / "motifs" / "MA0446.1.jaspar"
 CONSENSUS = "TGTTTGCTTAA"
@@ -136,7 +137,7 @@ def test_impossible_settings_are_one_line_errors(settings, word):
 
 
 def test_unusable_motif_files(tmp_path):
-    with pytest.raises(InputError, match="no such motif file"):
+    with pytest.raises(InputError, match="no such file"):
         read_motif(tmp_path / "missing.jaspar")
     for name, text in {"empty": "", "prose": "hello there\n", "short": ">X y\nA [ 1 2 ]\n"}.items():
         path = tmp_path / name
@@ -153,6 +154,12 @@ def test_unusable_motif_files(tmp_path):
 NO_COUNTS = {
     "probabilities": ([[0.7, 0.1], [0.1, 0.2], [0.1, 0.3], [0.1, 0.4]], "holds probabilities, not counts"),
     "rounded probabilities": ([[0.33, 1], [0.33, 0], [0.33, 0], [0.0, 0]], "holds probabilities, not counts"),
+    "unnormalised probabilities": ([[0.7, 0.2], [0.1, 0.2], [0.1, 0.3], [0.3, 0.4]], "holds probabilities, not counts"),
+    "percentages": ([[70.5, 10], [9.5, 20], [10, 30], [10, 40]], "holds percentages, not counts"),
+    "positions in rows": (
+        [[9, 1, 0, 0], [0, 0, 10, 0], [8, 1, 1, 0], [0, 0, 9, 1]],
+        "its rows, not its columns, sum to the same",
+    ),
     "log-odds": ([[1.2, -3.0], [0.3, 1.9], [0.1, 0.2], [0.0, 0.0]], "-3 is negative"),
     "not a number": ([[1, "nan"], [3, 1], [1, 2], [0, 0]], "nan is no number of sites"),
     "infinite": ([[1, "inf"], [3, 1], [1, 2], [0, 0]], "inf is no number of sites"),
@@ -172,6 +179,58 @@ def test_what_holds_no_counts_is_one_line(tmp_path, kind):
         with pytest.raises(InputError, match=says) as caught:
             read(path)
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+ROWS = (4, 19, 0, 0), (16, 0, 20, 0), (0, 1, 0, 20), (0, 0, 0, 0)
+PROBABILITIES = "\n".join(" ".join(f"{count / 20:.6f}" for count in column) for column in zip(*ROWS, strict=True))
+MEME = "MEME version 4\n\nMOTIF X y\nletter-probability matrix: "
+LAYOUTS = {
+    "JASPAR": ">X y\n" + "\n".join(f"{b} [ {' '.join(map(str, r))} ]" for b, r in zip("ACGT", ROWS, strict=True)),
+    "no brackets": ">X y\n" + "\n".join(f"{b}\t{' '.join(map(str, r))}" for b, r in zip("ACGT", ROWS, strict=True)),
+    "bars": "\n".join(f"{b} | {' '.join(map(str, r))}" for b, r in zip("TGCA", ROWS[::-1], strict=True)),
+    "no letters": ">X\n" + "\n".join("\t".join(map(str, r)) for r in ROWS) + "\n\n",
+    "no header": "\n".join(" ".join(map(str, r)) for r in ROWS),
+    "RNA, lower case": ">X y\n"
+    + "\n".join(f"{b} [{' '.join(map(str, r))}]" for b, r in zip("acgu", ROWS, strict=True)),
+    "MEME": MEME.replace("MOTIF", "ALPHABET= ACGT\n\nMOTIF")
+    + f"alength= 4 w= 4 nsites= 20 E= 0\n{PROBABILITIES}\nURL x\n",
+    "MEME says little": MEME + f"\n{PROBABILITIES}\n\nURL http://x\n",
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_of_one_matrix(tmp_path, layout, end):
+    (tmp_path / "m").write_bytes(b"\xef\xbb\xbf" + LAYOUTS[layout].replace("\n", end).encode())
+    counts = read_motif(tmp_path / "m").counts
+    np.testing.assert_allclose([counts[base] for base in "ACGT"], ROWS, atol=1e-4)
+
+
+def test_probabilities_of_a_meme_file_count_as_its_sites(tmp_path):
+    (tmp_path / "m").write_text(MEME + f"alength= 4 w= 4 nsites= 500\n{PROBABILITIES}\n")
+    np.testing.assert_allclose(read_motif(tmp_path / "m").counts["A"], [100, 475, 0, 0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            MEME.replace("MOTIF", "ALPHABET= ACDEFGHIKLMNPQRSTVWY\nMOTIF") + f"\n{PROBABILITIES}\n",
+            "line 3: its alphabet",
+        ),
+        (MEME + f"w= 6\n{PROBABILITIES}\n", "has 4 rows, not 6"),
+        (MEME + "w= 4\n0.2 0.2 0.2 0.2\n", "line 5: is no row of four probabilities"),
+        (MEME + "w= 4\n0.2 0.2 0.6\n", "line 5: is no row of four probabilities"),
+        (MEME + "\n", "has 0 rows"),
+        ("MEME version 4\n", "0 matrices"),
+        ("MEME version 4\n" + 2 * (MEME.partition("\n")[2] + f"\n{PROBABILITIES}\n"), "2 matrices"),
+        (LAYOUTS["no header"] + "\n1 2 3 4\n", "5 rows"),
+    ],
+)
+def test_files_that_hold_less_or_more_than_a_matrix(tmp_path, text, says):
+    (tmp_path / "m").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_motif(tmp_path / "m")
 
 
 def test_probabilities_times_sites_label_what_the_counts_label(tmp_path):

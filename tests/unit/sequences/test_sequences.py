@@ -103,6 +103,7 @@ def test_segments_do_not_depend_on_where_the_text_is_cut(data):
         (b">a\nAC\n>b\nAC\n>a\nGG\n", "line 5: the id 'a' is there twice"),
         (b">a\nAC\n>b\n\n>c\nA\n", "line 3, record 'b': has no sequence"),
         (b">a\nAC\n>b\n", "line 3, record 'b': has no sequence"),
+        (b">a\rAC\r>b\rGG\r", "its lines end with carriage returns alone"),
         (b">a\nAC\n>\nA\n", "line 3: the record has no name"),
         (b">a\nACGT\nAC7T\n", "record 'a', position 7: '7' is not a nucleotide code"),
         (">a\nACGT\nACéT\n".encode(), "record 'a', position 7"),

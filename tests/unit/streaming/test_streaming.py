@@ -106,6 +106,20 @@ def test_shards_gathered_are_one_job(shards, bundles, fasta, tmp_path):
         assert (tmp_path / f"gathered.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tracks_as_text(suffix, bundles, sequences, tmp_path):
+    """Written in pieces, with ids that must be in quotes."""
+    ids = ['a, "b"', "c\td", "e", *(f"s{i}" for i in range(len(sequences) - 3))]
+    table = pd.DataFrame({"id": ids, "sequence": [sequences[0] * 4000, *sequences[1:]]})
+    table.to_parquet(tmp_path / "in.parquet")
+    predict_file([bundles / "track0"], tmp_path / "in.parquet", tmp_path / f"out.{suffix}", device="cpu")
+    read = pd.read_csv(tmp_path / f"out.{suffix}", sep="," if suffix == "csv" else "\t")
+    assert list(read) == ["id", "prediction"] and read["id"].tolist() == ids
+    expected = predict_targets(bundles / "track0", list(table["sequence"]), device="cpu")
+    for text, values in zip(read["prediction"], expected, strict=True):
+        np.testing.assert_allclose(np.array(text.split(" "), float), values, rtol=1e-5)
+
+
 def test_named_models_have_rows_of_their_own(bundles, fasta, sequences, tmp_path):
     """What a study's predict_files writes: the mean over folds and seeds, model by model."""
     models = {"many": [bundles / "scalar0", bundles / "scalar1"], "one": [bundles / "scalar1"]}
@@ -300,6 +314,21 @@ def test_misuse_is_one_line(misuse, fixed, genome, tmp_path, capsys):
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_a_bigwig_of_very_many_bases_has_no_zoom_levels(genome, tmp_path, monkeypatch, capsys):
+    """They are made in memory that grows with all bases of the file."""
+    pyBigWig = pytest.importorskip("pyBigWig")
+    values = pa.array([np.arange(190, dtype=np.float32)], pa.list_(pa.float32()))
+    names = ["id", "chrom", "start", "end", "strand", "prediction"]
+    pq.write_table(pa.table([["a"], ["chr1"], [0], [190], ["+"], values], names), tmp_path / "x.parquet")
+    for most, levels in ((190, True), (189, False)):
+        monkeypatch.setattr("seqlm.streaming.tracks.ZOOMED", most)
+        write_tracks([tmp_path / "x.parquet"], tmp_path / "x.bw", Genome(genome).lengths)
+        with pyBigWig.open(str(tmp_path / "x.bw")) as file:
+            assert (file.header()["nLevels"] > 0) == levels
+            assert file.values("chr1", 0, 190) == list(range(190))
+        assert ("without zoom levels" in capsys.readouterr().err) != levels
+
+
 def test_misuse_of_options_is_one_line(bundles, fixed, fasta, genome, tmp_path, capsys):
     start = ["--model", fixed, "--device", "cpu", "--input"]
     bed = write_bed(tmp_path / "w.bed", [("chr1", 0, 40)])
@@ -310,6 +339,10 @@ def test_misuse_of_options_is_one_line(bundles, fixed, fasta, genome, tmp_path, 
     assert "no windows of a genome" in line_of(capsys, [*start, fasta, "--output", bigwig])
     assert "always parquet" in line_of(capsys, [*start, fasta, "--output", tmp_path / "o.csv", "--shard", "1/2"])
     assert "no such file" in line_of(capsys, [*start, tmp_path / "none.fa", "--output", parquet])
+    table = tmp_path / "own.csv"
+    table.write_text("sequence\n" + "A" * 40 + "\n")
+    assert "is the input itself" in line_of(capsys, [*start, table, "--output", tmp_path / "." / "own.csv"])
+    assert table.read_text().startswith("sequence\n")
     both = ["--model", bundles / "track0", bundles / "class0", "--input", fasta, "--output", parquet]
     assert "target" in line_of(capsys, both)
     open_length = ["--model", bundles / "track0", "--input", vcf, "--genome", genome, "--output", parquet]

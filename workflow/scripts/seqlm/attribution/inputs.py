@@ -46,10 +46,9 @@ class Inputs:
             self.longest = longest_input(model.backbone, model.tokenizer)
         self.starts, self.tokens = map(list, zip(*map(self._read, sequences), strict=True))
         self.lengths = [self.fixed or len(tokens) for tokens in self.tokens]
+        if self.layout is None:
+            replacements = _bases(replacements)
         self.names, self.allowed = _replacements(edit, replacements)
-        longer = next((name for name in self.names if len(name) != 1), None)
-        if self.layout is None and longer is not None:
-            raise InputError("replacements", f"{longer!r} is not one base", "replace a base by a base")
         self._prepare()
 
     def _prepare(self):
@@ -165,6 +164,20 @@ class TextInputs(Inputs):
             for r, p, c in zip(row.tolist(), position.tolist(), choice.tolist(), strict=True)
         ]
         return encode(self.model, copies)
+
+
+def _bases(replacements):
+    """Replacements of bases spelled as sequences are: upper case, with T."""
+    if isinstance(replacements, dict):
+        return {_base(token): [*map(_base, names)] for token, names in replacements.items()}
+    return replacements and [*map(_base, replacements)]
+
+
+def _base(text):
+    base = str(text).upper().replace("U", "T")
+    if len(base) != 1 or base not in BASES + "N":
+        raise InputError("replacements", f"{text!r} is not one base", "replace a base (A, C, G, T or N) by a base")
+    return base
 
 
 def _replacements(edit, replacements):

@@ -16,6 +16,7 @@ from seqlm.attribution.atomic import AtomicInputs
 from seqlm.attribution.inputs import Inputs, TextInputs, layout_read_by
 from seqlm.attribution.result import gather
 from seqlm.attribution.shift import chunks, edited_copies, run_starts
+from seqlm.common.classes import class_number
 from seqlm.common.errors import InputError
 from seqlm.datasets.scaling import unscale
 from seqlm.inference.prediction import as_module, check_lengths, choose_batch_size, encode, prepared
@@ -188,21 +189,10 @@ class _Comparison:
         if not callable(reduce) and reduce not in ("sum", "mean", "track"):
             raise InputError("reduce", f"no such reduction: {reduce}", "use sum, mean, track or a function")
         if class_index not in ("predicted", "all"):
-            self.class_index = self._number_of(class_index)
+            self.class_index = class_number(class_index, self.names or ())
         if class_index != "predicted" and self.target not in ("class", None):
             raise InputError("class_index", f"the model's target is {self.target}: no classes", "leave it out")
         self.classes = None  # names, or numbers, of what the last axis stands for
-
-    def _number_of(self, wanted):
-        """Number of the class with this name, or else with this number."""
-        names = self.names or []
-        if str(wanted) in names:  # classes may be called 1, 2, 3
-            return names.index(str(wanted))
-        number = int(wanted) if str(wanted).isdecimal() and str(int(wanted)) == str(wanted) else -1
-        if number < 0 or names and number >= len(names):
-            known = f"one of {', '.join(names)}, " if names else ""
-            raise InputError("class_index", f"{wanted!r} is no class", f"use predicted, all, {known}or a number from 0")
-        return number
 
     def weights(self, read, length):
         """(n, length) weight of each position of a track in its sum; None where no sum is wanted."""
@@ -231,7 +221,7 @@ class _Comparison:
             self.classes = self.names or list(range(prediction.shape[1]))
             return prediction, delta, classes
         if self.class_index != "predicted" and self.class_index >= prediction.shape[1]:
-            problem, last = f"{self.class_index} is no class", prediction.shape[1] - 1
+            problem, last = f"there is no class {self.class_index}", prediction.shape[1] - 1
             raise InputError("class_index", problem, f"use predicted, all, or a number from 0 to {last}")
         chosen = best if self.class_index == "predicted" else torch.full_like(best, self.class_index)
         return prediction.gather(1, chosen[:, None])[:, 0], delta.gather(1, chosen[row][:, None])[:, 0], classes

@@ -1,5 +1,7 @@
 """From a table of leave-one-out scores to the arrays that other tools read, where nothing but the table is at hand."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,7 @@ def arrays_of(table):
     new = np.ones(len(table), bool)
     new[1:] = (name[1:] != name[:-1]) | (start[1:] < start[:-1])
     row = np.cumsum(new) - 1
-    shape = int(new.sum()), int(table["end_offset"].max())
+    shape = int(new.sum()), int(table["end_offset"].max()) if len(table) else 0
     codes = np.full(shape, NO_BASE, np.uint8)
     codes[row, start] = base_codes([token[:1] for token in table["token"]], length=1)[:, 0]
     arrays = {"id": name[new].astype(str), "codes": codes}
@@ -72,13 +74,14 @@ def _predictions(column):
 
 
 def read_score_table(path):
-    """A table of scores (parquet, CSV or TSV)."""
+    """A table of scores (parquet, CSV or TSV); one without rows (nothing was there to edit) is told on stderr."""
     table = read_table(path, empty=True)
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise InputError(path, f"has no column {missing[0]!r}", "give a table of leave-one-out scores")
     if not len(table):
-        raise InputError(path, "holds no scores", "score at least one sequence")
+        print(f"{path}: holds no scores: what is made of it is empty", file=sys.stderr)
+        return table.astype({"start_offset": int, "end_offset": int})
     if not all(pd.api.types.is_integer_dtype(table[name]) for name in ("start_offset", "end_offset")):
         raise InputError(path, "has an offset that is no whole number", "give the table as it was written")
     return table

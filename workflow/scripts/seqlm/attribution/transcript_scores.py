@@ -42,6 +42,8 @@ def region_means(scores, dataset, near=NEAR, resamples=1000, seed=0):
             masks = [mask & ~np.isnan(size) for mask in masks]
             sums.append([size[mask].sum() for mask in masks])
             counts.append([mask.sum() for mask in masks])
+        if not sums:
+            continue
         sums, counts = np.array(sums), np.array(counts)
         drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
         with np.errstate(invalid="ignore"):
@@ -96,7 +98,8 @@ def transcript_arrays(scores, name=None):
     Returns
     -------
     dict of arrays
-        id, codes (L,), models (m,), scores (m, L), cds (2,), junctions (j,): the last base before each.
+        id, codes (L,), models (m,), scores (m, L), cds (2,), junctions (j,): the last base before each. Without models
+        where no sequence was scored by all of them.
     """
     tables = {model: dict(transcripts_of(table)) for model, table in scores.items()}
     shared = [n for n in next(iter(tables.values()), {}) if all(n in own for own in tables.values())]
@@ -107,7 +110,8 @@ def transcript_arrays(scores, name=None):
     if name is None:
         full = [n for n in shared if parsed[n][1][1] and parsed[n][2]]
         if not shared:
-            raise InputError("transcript", "no sequence was scored by every model", "score the same examples")
+            nothing = {"models": np.zeros(0, str), "scores": np.zeros((0, 0), np.float32), "cds": np.zeros(2, int)}
+            return {"id": np.array(""), "codes": np.zeros(0, np.uint8), **nothing, "junctions": np.zeros(0, int)}
         name = (full or shared)[0]
     sequence, cds, junctions = parsed[name]
     # Models may read different parts of a long transcript: what one does not read has no score.

@@ -16,6 +16,7 @@ from seqlm.common.errors import InputError
 from seqlm.evaluation.confidence import confidence
 from seqlm.inference.embedding import embed
 from seqlm.inference.prediction import predict
+from seqlm.inference.reading import texts
 from seqlm.models import model_class, model_types
 from seqlm.models.language.hub import load_any
 from seqlm.sequences import clean
@@ -37,6 +38,8 @@ class SequencePipeline(Pipeline):
     sequences : str or list of str
     cleaning : {"error", "N", "drop"}
         What happens to letters that are no bases, see `seqlm.sequences.clean`; "drop" gives None for that sequence.
+    **options
+        Those of `seqlm.embed`; for classification `batch_size`.
     """
 
     _load_processor = False
@@ -48,7 +51,7 @@ class SequencePipeline(Pipeline):
         single = isinstance(sequences, str)
         cleaned = [
             clean(sequence, policy=cleaning, where=f"sequence {i}")[0]
-            for i, sequence in enumerate([sequences] if single else sequences, 1)
+            for i, sequence in enumerate(texts([sequences] if single else sequences), 1)
         ]
         kept = [sequence for sequence in cleaned if sequence is not None]
         found = iter(self._results(kept, **options) if kept else [])
@@ -82,11 +85,11 @@ class EmbeddingPipeline(SequencePipeline):
 class ClassificationPipeline(SequencePipeline):
     """Dicts with label, score, entropy, margin, probabilities (class -> value) and logits (in order of the classes)."""
 
-    def _results(self, sequences):
+    def _results(self, sequences, batch_size=None):
         config = self.model.config
         if getattr(config, "target", None) != "class":
             raise InputError("pipeline", "the model predicts no class", "use a bundle with a class target")
-        logits = predict(self.model, sequences, device=str(self.device))
+        logits = predict(self.model, sequences, batch_size=batch_size, device=str(self.device))
         probabilities = torch.softmax(logits.double(), dim=1).numpy()
         classes = config.classes or [str(i) for i in range(config.n_outputs)]
         return [

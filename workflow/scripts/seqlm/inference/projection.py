@@ -12,6 +12,7 @@ from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 
 COMPONENTS = 50
+MOST_BUTTONS, OTHERS = 20, "#C8C8C8"  # labels with a button and a colour of their own; the colour of all others
 
 
 def principal_components(X, n=COMPONENTS):
@@ -109,7 +110,8 @@ def maps(embeddings, examples, seed=0, **options):
 def map_page(table, title, colours):
     """An interactive map as one HTML file that needs nothing from elsewhere.
 
-    Hovering over a dot shows its id and label; a click on a label in the legend hides or shows its dots.
+    Hovering over a dot shows its id and label; a click on a label in the legend hides or shows its dots. Of many labels
+    the most frequent ones have a colour and a button, and the others one in common.
 
     Parameters
     ----------
@@ -124,17 +126,26 @@ def map_page(table, title, colours):
     str
     """
     labels = sorted(table["label"].astype(str).unique())
+    often = set(table["label"].astype(str).value_counts().index[:MOST_BUTTONS])
+    legend = [i for i, label in enumerate(labels) if label in often]
+    number = dict(zip(labels, range(len(labels)), strict=True))
     panels = table["panel"].astype(str) if "panel" in table else [""] * len(table)
     data = {
         "labels": labels,
-        "colours": [colours[i % len(colours)] for i in range(len(labels))],
+        "colours": [OTHERS] * len(labels),
+        "legend": [{"name": labels[i], "labels": [i]} for i in legend],
         "panels": list(dict.fromkeys(panels)),
         "id": table["id"].astype(str).tolist(),
-        "label": [labels.index(label) for label in table["label"].astype(str)],
+        "label": [number[label] for label in table["label"].astype(str)],
         "x": [round(float(x), 3) for x in table["x"]],
         "y": [round(float(y), 3) for y in table["y"]],
     }
     data["panel"] = [data["panels"].index(panel) for panel in panels]
+    for k, i in enumerate(legend):
+        data["colours"][i] = colours[k % len(colours)]
+    others = [i for i, label in enumerate(labels) if label not in often]
+    if others:
+        data["legend"].append({"name": f"{len(others):,} others", "labels": others})
     # "<" inside a script could end it; JSON may spell it by its code.
     embedded = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     parts = {"{title}": html.escape(title), "{data}": embedded}
@@ -199,11 +210,15 @@ d.panels.forEach((name, p) => {
   canvas.onmouseleave = () => { tip.style.display = "none"; };
   maps.push(draw);
 });
-d.labels.forEach((name, k) => {
+d.legend.forEach((entry) => {
   const button = document.createElement("button"), dot = document.createElement("i");
-  dot.style.background = d.colours[k];
-  button.append(dot, name);
-  button.onclick = () => { shown[k] = !shown[k]; button.classList.toggle("off"); maps.forEach((draw) => draw()); };
+  dot.style.background = d.colours[entry.labels[0]];
+  button.append(dot, entry.name);
+  button.onclick = () => {
+    for (const k of entry.labels) shown[k] = !shown[k];
+    button.classList.toggle("off");
+    maps.forEach((draw) => draw());
+  };
   document.getElementById("legend").append(button);
 });
 maps.forEach((draw) => draw());

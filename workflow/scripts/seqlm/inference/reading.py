@@ -4,6 +4,8 @@ The command lines and pipelines clean what they read by the same rules, so that 
 it comes.
 """
 
+from numbers import Integral
+
 import torch
 
 from seqlm.common.errors import InputError
@@ -35,8 +37,18 @@ def readable(model, sequences, tokenizer=None):
     InputError
         A single text instead of a list, or an element that is no text or is empty.
     """
+    sequences = texts(sequences)
+    if reads_tokens(model, tokenizer):
+        return sequences
+    return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+
+
+def texts(sequences):
+    """A list of texts, none of them empty; an `InputError` where they are something else."""
     if isinstance(sequences, (str, bytes)):
         raise InputError("sequences", "are one text, not a list of them", "give a list, [sequence] for a single one")
+    if not hasattr(sequences, "__iter__"):
+        raise InputError("sequences", f"are a {type(sequences).__name__}, not a list of text", "give a list of str")
     sequences = list(sequences)
     for number, sequence in enumerate(sequences, 1):
         if not isinstance(sequence, str):
@@ -44,14 +56,16 @@ def readable(model, sequences, tokenizer=None):
             raise InputError(f"sequence {number}", f"is a {kind}, not text", "give a list of str, or encoded a Tensor")
         if not sequence.strip():
             raise InputError(f"sequence {number}", "is empty", "leave it out")
-    if reads_tokens(model, tokenizer):
-        return sequences
-    return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+    return sequences
 
 
 def check_size(name, size):
-    """Refuse a number of things at a time, or a length, that is below one; None leaves it to us."""
-    if size is not None and size < 1:
+    """Refuse a number of things at a time, or a length, that is no whole number from one; None leaves it to us."""
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, Integral):
+        raise InputError(name, f"cannot be {size!r}", "give a whole number, or leave it out")
+    if size < 1:
         raise InputError(name, f"cannot be {size}", "give 1 or more, or leave it out")
 
 

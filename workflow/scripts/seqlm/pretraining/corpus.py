@@ -37,7 +37,8 @@ def tokenize_corpus(paths, tokenizer, folder, validation=0.1, headers=None):
 
     The last `validation` of each file's text is held out, before tokenization, so that every vocabulary holds out the
     same bases. Character tokenizers translate the raw text byte by byte; characters outside of the alphabet are
-    deleted and what remains is spliced. Other tokenizers get the sequences in upper case.
+    deleted and what remains is spliced. Other tokenizers get the sequences in upper case. T and U are one letter to an
+    alphabet that has one of them, unless it reads header lines too.
 
     Parameters
     ----------
@@ -243,6 +244,11 @@ class _CharacterEncoder:
 
     def __init__(self, words, vocabulary, headers):
         characters = {token: i for token, i in vocabulary.items() if len(token) == 1 and ord(token) < 256}
+        self.headers = ">" in characters if headers is None else headers
+        if not self.headers:  # all that is read is bases, and DNA or RNA may be meant by either letter
+            for one, other in ("TU", "UT", "tu", "ut"):
+                if one in characters:
+                    characters.setdefault(other, characters[one])
         table = bytearray(256)
         for character, i in characters.items():
             table[ord(character)] = i
@@ -251,7 +257,6 @@ class _CharacterEncoder:
         self.table = _FOLD.translate(table) if fold else bytes(table)
         self.unknown = bytes(byte for byte in range(256) if (_FOLD[byte] if fold else byte) not in known)
         self.lower = bytes(byte for byte in self.unknown if chr(byte).islower() and _FOLD[byte] in known)
-        self.headers = ">" in characters if headers is None else headers
         self.vocabulary, self.dtype = len(vocabulary), np.dtype(np.uint8)
 
     def __call__(self, chunks):
@@ -291,9 +296,13 @@ class _SequenceEncoder:
         """Nothing is counted: lower case is folded."""
 
     def __call__(self, chunks):
+        from seqlm.tokenization import spelled
+
         pieces = self._pieces(chunks)
         while batch := list(itertools.islice(pieces, _PIECES_AT_ONCE)):
-            ids = self.tokenizer(batch, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+            ids = self.tokenizer(spelled(self.tokenizer, batch), add_special_tokens=False, return_attention_mask=False)[
+                "input_ids"
+            ]
             yield np.fromiter(itertools.chain.from_iterable(ids), self.dtype).tobytes()
 
     @staticmethod

@@ -14,7 +14,7 @@ import torch
 from seqlm.pretraining.markov import choose_markov
 from seqlm.pretraining.token_scores import is_masked, score_tokens
 from seqlm.sequences.codes import BASE_CODES, NO_BASE
-from seqlm.tokenization import encode_batch, kind_of
+from seqlm.tokenization import encode_batch, kind_of, spelled
 
 
 @dataclass
@@ -138,9 +138,9 @@ def _score_characters(model, tokenizer, part, device):
         text, codes, scored = part.text, part.codes, part.scored  # reads the text as it stands
     else:
         codes, scored = left_aligned(part)
-        letters = np.frombuffer(b"ACGTN", np.uint8)
-        text = letters[codes]
-    ids = encode_batch(tokenizer, [row.tobytes().decode("latin-1") for row in text])
+        text = np.frombuffer(b"ACGTN", np.uint8)[codes]
+    rows = [row.tobytes().decode("latin-1") for row in text]
+    ids = encode_batch(tokenizer, rows if text is part.text else spelled(tokenizer, rows))
     logits = _logits(model, ids, device)[:, :-1]
     member = torch.from_numpy(BASE_CODES[alphabet][:, None] == np.arange(4)).to(device)  # (V, 4)
     row, column = (torch.from_numpy(x).to(device) for x in np.nonzero(scored))

@@ -234,13 +234,15 @@ def write_explanation(folder, table, ids, prediction):
             path,
             id=np.array(names, dtype=str),
             length=np.array([len(part) for part in values]),
-            values=np.concatenate(values),
-            tokens=np.concatenate(tokens).astype(str),
+            values=np.concatenate([*values, np.zeros(0)]),
+            tokens=np.concatenate([*tokens, np.zeros(0, object)]).astype(str),
             prediction=prediction,
         )
 
 
 def _ragged(parts):
+    if not parts:
+        return np.zeros((0, 0))  # shap takes no empty array of objects
     array = np.empty(len(parts), dtype=object)
     array[:] = parts
     return array

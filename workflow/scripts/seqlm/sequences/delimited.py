@@ -46,8 +46,9 @@ def read_delimited(
     header : bool
         Whether the first line names the columns.
     id, sequence, label, weight, group, split : str or int, optional
-        Columns, by name or 1-based position. Without `id` the examples are numbered by line; without `label` nothing
-        is predicted from the file (a file of new sequences). A group or split that is missing is None, not a value.
+        Columns, by name or 1-based position. Without `id` the examples are numbered from 1, blank rows not counted, as
+        everywhere; without `label` nothing is predicted from the file (a file of new sequences). A group or split that
+        is missing is None, not a value.
     weights : dict, optional
         Weight of each quality word, in any case; `QUALITY` when not given. Numbers need no map.
     tokens : str, optional
@@ -81,7 +82,7 @@ def read_delimited(
     for line, cells in read_columns(path, wanted, separator, header):
         where = f"{path}, line {line}"
         row = {name: parse[name](cell, where) for name, cell in cells.items()}
-        row.setdefault("id", str(line))
+        row.setdefault("id", str(len(rows) + 1))
         if row["id"] in lines:
             raise InputError(where, f"id {row['id']!r} is also in line {lines[row['id']]}", "give every row its own id")
         lines[row["id"]] = line
@@ -129,7 +130,7 @@ def _check_specifiers(part, separator, where):
 
 def _is_number(text):
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(float(text)) and "_" not in text  # 1_000 is a number to Python alone
     except ValueError:
         return False
 

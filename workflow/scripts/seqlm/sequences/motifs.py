@@ -7,7 +7,7 @@ by the end of a window or by an overlapping hit. Hence the definition used here 
 of at least 10 equal non-zero scores*. Where hits overlap, those scores follow the order in which hits were written;
 here the higher score wins, so that a label never depends on an order.
 
-Matrices, log-odds and thresholds are Biopython's (Bio.motifs).
+Matrices, log-odds and thresholds are Biopython's (Bio.motifs); how they are read: `seqlm.sequences.motif_files`.
 """
 
 import math
@@ -17,55 +17,10 @@ import numpy as np
 from Bio import motifs
 
 from seqlm.common.errors import InputError
+from seqlm.sequences.motif_files import read_motif, require_counts
 
 MOTIF_LENGTH = 10  # bases; the shortest run of equal scores that counts as a motif
 STRANDS = ("both", "forward")
-
-
-def read_motif(path):
-    """Read the one count matrix of a JASPAR file.
-
-    Returns
-    -------
-    Bio.motifs.Motif
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not JASPAR text, holds no matrix or several, or one of something else than counts.
-    """
-    try:
-        with open(path) as handle:
-            found = motifs.parse(handle, "jaspar")
-    except FileNotFoundError:
-        raise InputError(path, "there is no such motif file", "give the path of a JASPAR matrix") from None
-    except OSError:
-        raise
-    except Exception as error:  # Biopython raises what it meets, for rows of unequal length a bare Exception
-        raise InputError(path, f"not a matrix in JASPAR format ({error})",
-                         "expected '>ID name' and four rows of counts such as 'A [ 3 5 0 ]'") from None  # fmt: skip
-    if len(found) != 1:
-        raise InputError(path, f"{len(found)} matrices in the file", "keep one: '>ID name' and four rows of counts")
-    _require_counts(found[0], path)
-    return found[0]
-
-
-def _require_counts(motif, where):
-    """Refuse a matrix of no columns, of numbers that cannot be counts, or of probabilities.
-
-    Probabilities taken for counts look like a single site: the pseudocount, meant for 20 and more, drowns them.
-    """
-    counts = np.array([motif.counts[base] for base in "ACGT"], float)
-    if not counts.size:
-        raise InputError(where, "the matrix has no columns", "give four rows of counts such as 'A [ 3 5 0 ]'")
-    wrong = counts[~(np.isfinite(counts) & (counts >= 0))]
-    if len(wrong):
-        what = "negative: these are no counts but scores" if wrong[0] < 0 else "no number of sites"
-        raise InputError(where, f"{wrong[0]:g} is {what}", "give the count matrix (JASPAR calls it PFM)")
-    sums = counts.sum(axis=0)
-    if (np.abs(sums - 1) <= 0.03).all() and (counts != counts.round()).any():
-        problem = "holds probabilities, not counts: its columns sum to 1"
-        raise InputError(where, problem, "give the count matrix, or multiply by the number of sites it was made from")
 
 
 @dataclass
@@ -140,7 +95,7 @@ def motif_scanner(motif, *, p_value=1e-4, score=None, strands="both", pseudocoun
     Parameters
     ----------
     motif : path or Bio.motifs.Motif
-        A JASPAR file with one matrix, or the matrix.
+        A file with one matrix (see `read_motif`), or the matrix.
     p_value : float
         False-positive rate of the threshold at one position of one strand of random sequence with the base
         frequencies of `background`.
@@ -168,7 +123,7 @@ def motif_scanner(motif, *, p_value=1e-4, score=None, strands="both", pseudocoun
     if not isinstance(motif, motifs.Motif):
         motif = read_motif(motif)
     else:
-        _require_counts(motif, where)
+        require_counts(motif, where)
     if pseudocount < 0 or (pseudocount == 0 and min(min(row) for row in motif.counts.values()) == 0):
         raise InputError(where, f"pseudocount {pseudocount} leaves infinite scores", "give a positive one, such as 0.8")
     matrix = motif.counts.normalize(pseudocounts=pseudocount).log_odds(background)

@@ -81,6 +81,8 @@ def _line_of(path, offset):
 
 def _parse_header(path, header, offset):
     """Split a header line into id and description."""
+    if b"\r" in header:
+        raise InputError(path, "its lines end with carriage returns alone, as of old Mac files", "give them line feeds")
     name, _, description = header.decode("utf-8", "replace").strip().partition(" ")
     name, _, tail = name.partition("\t")
     if not name:
@@ -223,7 +225,7 @@ def parse_genbank(path):
     if "LOCUS" not in text[:10_000]:
         problem = "is not GenBank: it holds no GenBank record (no LOCUS line)"
         raise InputError(path, problem, "give a GenBank flat file")
-    seen, records = set(), SeqIO.parse(io.StringIO(text), "genbank")
+    seen, records = set(), SeqIO.parse(io.StringIO(text, newline=None), "genbank")  # whatever ends its lines
     while True:
         try:
             with warnings.catch_warnings():

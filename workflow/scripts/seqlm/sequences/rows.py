@@ -63,12 +63,14 @@ def read_columns(path, wanted, separator=None, header=True):
     ------
     InputError
         Naming file and line: a column that is not there or there twice, a quote that is not closed, a row of another
-        width than the first, a line break in a cell that is wanted, text that is not UTF-8.
+        width than the first, a line break in a cell that is wanted, text that is not UTF-8; at the end, that names may
+        not stand above their columns.
     """
     separator = separator or separator_of(path)
     if len(separator) != 1:
         raise InputError(path, f"column separator {separator!r} is not one character", "use a tab, ',', ';' or '|'")
     positions = names = width = None
+    shifted = False  # whether a separator too many in the header can have moved its names
     for line, cells in _rows(path, separator):
         if positions is None:
             names = _named(cells) if header else None
@@ -77,6 +79,7 @@ def read_columns(path, wanted, separator=None, header=True):
                 continue
         if width is None:
             width = len(cells) if names is None else _width(cells, names, f"{path}, line {line}")
+            shifted = names is not None and "" in names and width == len(names)
         if len(cells) != width:
             there = f"the header names {len(names)}" if names and len(names) == width else f"the first row has {width}"
             raise InputError(f"{path}, line {line}", f"has {len(cells)} fields, {there}",
@@ -86,7 +89,11 @@ def read_columns(path, wanted, separator=None, header=True):
             if "\n" in cell:
                 mend = "write it on one line, or close the quote"
                 raise InputError(f"{path}, line {line}", f"its {what} holds a line break", mend)
+        shifted = shifted and not cells[-1]
         yield line, row
+    if shifted:
+        problem = f"column {names.index('') + 1} has no name, and the last column is empty in every row"
+        raise InputError(path, problem, "give every column a name above its cells")
 
 
 def _width(cells, names, where):
@@ -104,18 +111,19 @@ def _named(cells):
 
 def _rows(path, separator):
     """(line number, cells) of every row that is not blank."""
-    first, several = None, False
+    first, several, quotes = None, False, 0
 
     def fed():
-        nonlocal first, several
+        nonlocal first, several, quotes
         for number, text in text_lines(path):
             if first is None:
-                first = number
+                first, quotes = number, 0
                 several = False
             elif separator in text.replace('""', "").partition('"')[0]:
                 raise _unclosed(path, first)
             else:
                 several = True
+            quotes += text.count('"')
             yield text + "\n"
 
     csv.field_size_limit(2**31 - 1)  # whole mRNAs are longer than the csv module's default field
@@ -133,9 +141,19 @@ def _rows(path, separator):
             raise InputError(f"{path}, line {first}", f"is no row of a table ({error})", mend) from None
         if several and any("\n" in cell and separator in cell for cell in cells):
             raise _unclosed(path, first)
+        if quotes % 2 and _shifted(cells, separator):
+            raise _unclosed(path, first)
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield first, cells
+
+
+def _shifted(cells, separator):
+    """Whether a stray quote may have opened a cell that ends where another was to begin: ``"a,",b"`` of ``a,",b"``.
+
+    Asked of rows with an odd number of quotes.
+    """
+    return any(separator in cell for cell in cells) and any(cell.rstrip().endswith('"') for cell in cells)
 
 
 def _unclosed(path, line):

@@ -12,6 +12,7 @@ from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
 from seqlm.sequences.lines import text_lines
 from seqlm.sequences.rows import header_of, read_columns
 from seqlm.streaming.blocks import Blocks
+from seqlm.streaming.cells import strand_of, whole_number
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
@@ -189,13 +190,6 @@ def _count_headers(path):
 # text ----------------------------------------------------------------------------------------------------------------
 
 
-def _integer(text, name, where):
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(where, f"{name} {text!r} is not a whole number", "correct it") from None
-
-
 def _check_chrom(chrom, genome, where):
     if chrom not in genome.lengths:
         names = list(genome.lengths)
@@ -218,8 +212,8 @@ def _open_table(path, id="id", sequence="sequence"):
             place = {}
             if places:
                 where = f"{path}, line {line}"
-                place = {"chrom": cells["chrom"], "strand": cells.get("strand", "+")}
-                place |= {name: _integer(cells[name], name, where) for name in ("start", "end")}
+                place = {"chrom": cells["chrom"], "strand": strand_of(cells.get("strand"), where)}
+                place |= {name: whole_number(cells[name], name, where) for name in ("start", "end")}
             yield Record(name, cells["sequence"], **place)
 
     return _some(Source(path, "sequences", places, sum(1 for _ in rows()), rows, _identity))
@@ -258,10 +252,16 @@ def _open_parquet(path, id="id", sequence="sequence"):
                 number += 1
                 name = row.get(id, number)
                 name = "" if name is None else str(name)
-                if not (name and row[sequence]):
-                    raise _unfilled(f"{path}, row {number}", name)
-                place = {key: row[key] for key in (*PLACES, "strand") if row.get(key) is not None}
-                yield Record(name, row[sequence], **place)
+                letters, where = row[sequence], f"{path}, row {number}"
+                if not (name and letters) or str(letters).isspace():
+                    raise _unfilled(where, name)
+                if not isinstance(letters, str):
+                    raise InputError(where, f"the sequence is {letters!r}, not text", "name the column of sequences")
+                place = {}
+                if places:
+                    place = {"chrom": str(row["chrom"]), "strand": strand_of(row.get("strand"), where)}
+                    place |= {key: whole_number(row[key], key, where) for key in PLACES[1:]}
+                yield Record(name, letters, **place)
 
     return _some(Source(path, "sequences", places, file.metadata.num_rows, rows, _identity))
 
@@ -285,14 +285,14 @@ def _open_transcripts(path, format, genome, reading):
 def _open_bed(path, genome, _):
     def rows():
         for number, text in text_lines(path):
-            if not text.strip() or text.startswith(("#", "track", "browser")):
+            if not text.strip() or text.startswith("#") or text.split(maxsplit=1)[0] in ("track", "browser"):
                 continue
             where = f"{path}, line {number}"
             fields = text.split("\t")
             if len(fields) < 3:
                 raise InputError(where, f"has {len(fields)} fields, BED has at least 3", "separate them with tabs")
             chrom = fields[0]
-            start, end = (_integer(field, name, where) for field, name in zip(fields[1:3], PLACES[1:], strict=True))
+            start, end = (whole_number(field, name, where) for field, name in zip(fields[1:3], PLACES[1:], strict=True))
             _check_chrom(chrom, genome, where)
             if not 0 <= start < end <= genome.lengths[chrom]:
                 problem = f"{chrom}:{start}-{end} is empty or outside of the record's 0-{genome.lengths[chrom]}"
@@ -323,7 +323,7 @@ def _open_vcf(path, genome, length):
             if len(fields) < 5:
                 raise InputError(where, f"has {len(fields)} fields, VCF has at least 5", "separate them with tabs")
             chrom, position, name, ref, alts = fields[:5]
-            start = _integer(position, "POS", where) - 1
+            start = whole_number(position, "POS", where) - 1
             _check_chrom(chrom, genome, where)
             for alt in alts.split(","):
                 if alt in ("*", "."):  # deleted by another variant; no variant at all

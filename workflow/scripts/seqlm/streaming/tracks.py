@@ -1,5 +1,6 @@
 """Predictions of windows of a genome as tracks for a genome browser, in memory that does not grow with them."""
 
+import sys
 from functools import lru_cache
 
 import numpy as np
@@ -7,11 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqlm.common.errors import InputError
+from seqlm.common.runtime import release_memory
 from seqlm.streaming.tables import read_row_group
 
 _KEPT = 8  # row groups in memory: sorted input needs one, overlapping neighbours two
 _KEPT_BYTES = 1 << 27  # fewer where they are large
 _PIECE = 1 << 20  # bases written at a time
+_ZOOMS, ZOOMED = 10, 1 << 28  # zoom levels of a bigWig, for so many bases at most: libBigWig makes them in memory
 
 
 def write_tracks(paths, output, sizes=None, model=None):
@@ -140,13 +143,17 @@ def _write_bigwig(windows, output, sizes):
 
     if not sizes:
         raise InputError(output, "bigWig needs the lengths of the genome's records", "give --genome")
+    zoomed = int((windows.ends - windows.starts).sum()) <= ZOOMED
+    if not zoomed:
+        print(f"{output}: is written without zoom levels: they would take 14 bytes of memory a base", file=sys.stderr)
     with pyBigWig.open(str(output), "w") as file:
-        file.addHeader(list(sizes.items()))
+        file.addHeader(list(sizes.items()), maxZooms=_ZOOMS if zoomed else 0)
         for chrom, start, values in windows.runs():
             if start < 0 or start + len(values) > sizes[chrom]:
                 problem = f"{chrom}:{start}-{start + len(values)} is outside of the record's 0-{sizes[chrom]}"
                 raise InputError(output, problem, "give the genome the windows are from")
             file.addEntries(chrom, start, values=values, span=1, step=1)
+        release_memory()  # of the last track, before zoom levels are made
 
 
 def _write_bedgraph(windows, output):

@@ -51,14 +51,9 @@ def mrnas_of(path, format, genome=None, reading=None):
 
 
 def tokens_of(path, reading):
-    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.delimited.read_delimited`.
-
-    Without a column of ids rows are numbered from 1, as those of every table that is predicted for.
-    """
-    reading = _named(path, reading)
-    table = read_table(path, {**reading, "label": None}, "scalar")
-    ids = table["id"] if reading.get("id") else map(str, range(1, len(table) + 1))
-    return list(zip(ids, table["sequence"], strict=True))
+    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.delimited.read_delimited`."""
+    table = read_table(path, {**_named(path, reading), "label": None}, "scalar")
+    return list(zip(table["id"], table["sequence"], strict=True))
 
 
 def _named(path, reading):

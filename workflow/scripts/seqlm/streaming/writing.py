@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 import sys
@@ -58,6 +59,8 @@ def stream(source, make_table, output, settings, chunk_size=CHUNK, shard=(1, 1),
     """
     output, (number, shards) = Path(output), shard
     check_output(output, shards, source)
+    if output.exists() and output.samefile(source.path):
+        raise InputError(output, "is the input itself", "give the output another name")
     if chunk_size < 1:
         raise InputError("--chunk-size", f"{chunk_size} is no number of records", "give at least 1")
     if not 1 <= number <= shards:
@@ -240,22 +243,45 @@ def _groups(records):
 
 def _write_text(paths, output, separator):
     """A list becomes its values separated by spaces."""
+    schema = pq.read_schema(paths[0])
     with open(output, "w", newline="") as handle:
         writer = csv.writer(handle, delimiter=separator, lineterminator="\n")
-        writer.writerow(pq.read_schema(paths[0]).names)
+        writer.writerow(schema.names)
         for group in row_groups(paths):
+            if any(pa.types.is_list(field.type) for field in schema):
+                for row in range(group.num_rows):
+                    _write_row(handle, [column[row] for column in group.columns], separator)
+                continue
             columns = [_text(column) for column in group.columns]
             writer.writerows(zip(*columns, strict=True))
 
 
+def _write_row(handle, cells, separator):
+    """A row of which a cell may be the track of a chromosome's arm: written some of its values at a time."""
+    for number, cell in enumerate(cells):
+        if number:
+            handle.write(separator)
+        if pa.types.is_list(cell.type):
+            for piece in _pieces(cell.values if cell.is_valid else []):
+                handle.write(piece)
+        else:
+            written = io.StringIO()
+            # With an empty cell behind it: alone, an empty cell would be in quotes.
+            csv.writer(written, delimiter=separator, lineterminator="").writerow([_show(cell.type)(cell.as_py()), ""])
+            handle.write(written.getvalue().removesuffix(separator))
+    handle.write("\n")
+
+
 def _text(column):
-    if pa.types.is_list(column.type):
-        return ["" if not row.is_valid else _numbers(row.values) for row in column]
-    show = "{:.7g}".format if pa.types.is_float32(column.type) else str
-    return ["" if value is None else show(value) for value in column.to_pylist()]
+    return list(map(_show(column.type), column.to_pylist()))
 
 
-def _numbers(values, some=1 << 16):
-    """Values separated by spaces; as Python's numbers, some at a time, they would take ten times the memory."""
-    pieces = (values.slice(at, some).to_pylist() for at in range(0, len(values), some))
-    return " ".join(" ".join(map("{:.7g}".format, piece)) for piece in pieces)
+def _show(type):
+    show = "{:.7g}".format if pa.types.is_float32(type) else str
+    return lambda value: "" if value is None else show(value)
+
+
+def _pieces(values, some=1 << 16):
+    """Values separated by spaces, in pieces of text; as Python's numbers, all would take thirty times their memory."""
+    for at in range(0, len(values), some):
+        yield " " * (at > 0) + " ".join(map("{:.7g}".format, values.slice(at, some).to_pylist()))

@@ -1,5 +1,6 @@
 """Whether settings of leave-one-out scores make sense for a dataset and its models, told before anything is run."""
 
+from seqlm.common.classes import class_number
 from seqlm.common.errors import InputError
 
 REPLACING = ("replace", "replacespecifier")
@@ -52,8 +53,5 @@ def _check_class(wanted, dataset, where):
         raise InputError(where, problem, "leave it out, or use a dataset with target: class")
     # Of other datasets only their files know the classes.
     names = [str(name) for name in dataset.get("windows", {}).get("sources", {})]
-    if names and str(wanted) not in ["all", *names, *map(str, range(len(names)))]:
-        raise InputError(where, f"there is no class {wanted!r}", f"use predicted, all, or one of {', '.join(names)}")
-    if not names and not isinstance(wanted, str) and wanted < 0:
-        mend = f"classes are numbered from 0; one that is called so goes in quotes, '{wanted}'"
-        raise InputError(where, f"there is no class {wanted}", mend)
+    if names and wanted != "all":
+        class_number(wanted, names, f"{where}, class_index")

@@ -69,7 +69,8 @@ def check_config(config, schema, where="config"):
         mend = f"see config/README.md ({error.schema.get('description', 'every key is described there')})"
         wanted = error.validator == "type" and error.validator_value
         if wanted == "string" and not isinstance(error.instance, dict | list):
-            mend = f"write it in quotes, as '{error.instance}'"
+            changed = error.instance is None or isinstance(error.instance, bool)  # null, ~, on, yes: not as written
+            mend = "write it in quotes" + ("" if changed else f", as '{error.instance}'")
         if error.validator == "additionalProperties" and "properties" in error.schema:
             mend = f"the keys there are: {', '.join(error.schema['properties'])}"
         raise InputError(f"{where}, {key}", error.message, mend)

@@ -47,7 +47,9 @@ def learn(paths=(), text=None, size=512, samplesize=2_000_000, seed=0):
     """
     from seqlm.sequences import read_fasta
 
-    sequences = [record.sequence.upper() for path in paths for record in read_fasta(path, check=False)]
+    sequences = [
+        record.sequence.upper().replace("U", "T") for path in paths for record in read_fasta(path, check=False)
+    ]
     sequences += [text] if text else []
     if not sequences:
         raise InputError("tokenizer", "no sequences to learn byte pairs from", "name FASTA sources under corpus:")

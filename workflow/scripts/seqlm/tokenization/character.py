@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from seqlm.common.errors import InputError
 from seqlm.sequences.codes import look_up
 from seqlm.sequences.opening import open_bytes
+from seqlm.sequences.reading import segments
 
 _COMPLEMENT = bytes.maketrans(b"ACGTUNRYKMBVDHacgtunrykmbvdh", b"TGCAANYRMKVBHDtgcaanyrmkvbhd")
 
@@ -43,8 +44,11 @@ def learn(paths=(), text=None, alphabet="text", case="keep", sample=None):
     """
     if case not in ("keep", "upper"):
         raise InputError("tokenizer", f"case: {case} is unknown", "use keep or upper")
+    words = {}
     if alphabet == "text":
         alphabet = _characters(paths, text, case, sample)
+        if {"T", "U"} <= set(alphabet.upper()) and _is_rna(paths, text):
+            words["molecule"] = "rna"
     if not alphabet or len(set(alphabet)) != len(alphabet) or max(map(ord, alphabet)) > 255:
         raise InputError(
             "tokenizer", f"alphabet {alphabet!r} is no list of distinct characters", "use text or e.g. ACGT"
@@ -57,7 +61,7 @@ def learn(paths=(), text=None, alphabet="text", case="keep", sample=None):
         )
     tokenizer.decoder = decoders.Fuse()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False)
-    fast.init_kwargs["seqlm"] = {"kind": "character", "alphabet": alphabet, "other": "drop", "case": case}
+    fast.init_kwargs["seqlm"] = {"kind": "character", "alphabet": alphabet, "other": "drop", "case": case, **words}
     return fast
 
 
@@ -79,9 +83,10 @@ def character_table(tokenizer, nothing, dtype=np.uint8):
 
 def complement(tokenizer):
     """Id of the complementary character for each id; characters that are no bases are their own."""
-    alphabet = tokenizer.init_kwargs["seqlm"]["alphabet"].encode("latin-1")
+    words = tokenizer.init_kwargs["seqlm"]
+    alphabet = words["alphabet"].encode("latin-1")
     partner = alphabet.translate(_COMPLEMENT)
-    if b"U" in alphabet and b"T" not in alphabet:
+    if b"U" in alphabet and b"T" not in alphabet or words.get("molecule") == "rna":
         partner = alphabet.translate(bytes.maketrans(b"ACGUacgu", b"UGCAugca"))
     return np.array([alphabet.index(b) if b in alphabet else i for i, b in enumerate(partner)], dtype=np.int64)
 
@@ -117,3 +122,19 @@ def _characters(paths, text, case, sample):
     seen = {*(text or "")[:sample].encode("latin-1", "replace"), *learn_alphabet(paths, sample).encode("latin-1")}
     letters = bytes(sorted(seen)).decode("latin-1")
     return "".join(sorted({c.upper() if c.isascii() else c for c in letters})) if case == "upper" else letters
+
+
+def _is_rna(paths, text):
+    """Whether sequence lines hold more U than T; a T may stand in a header of RNA, and a U in one of DNA."""
+    difference = 0
+    for chunks in [*map(_chunks, paths), [(text or "").encode("latin-1", "replace")]]:
+        for is_header, data, _ in segments(chunks):
+            if not is_header:
+                difference += data.count(b"U") + data.count(b"u") - data.count(b"T") - data.count(b"t")
+    return difference > 0
+
+
+def _chunks(path):
+    with open_bytes(path) as reader:
+        while chunk := reader.read():
+            yield chunk

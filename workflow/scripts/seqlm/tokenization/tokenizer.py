@@ -148,21 +148,25 @@ def spelled(tokenizer, sequences):
     Returns
     -------
     list of str
-        Upper case, with T, or with U for a tokenizer of RNA (one that knows U and no T). Atomic tokens are words of
+        Upper case, with T, or with U for a tokenizer of RNA (see `reads_rna`). Atomic tokens are words of
         their own and stay as they are.
     """
     if kind_of(tokenizer) == "atomic":
         return list(sequences)
-    written, wanted = ("T", "U") if _reads_rna(tokenizer) else ("U", "T")
+    written, wanted = ("T", "U") if reads_rna(tokenizer) else ("U", "T")
     return [sequence.upper().replace(written, wanted) for sequence in sequences]
 
 
-def _reads_rna(tokenizer):
-    """Whether words of bases in the vocabulary are spelled with U and never with T; kept on the tokenizer."""
+def reads_rna(tokenizer):
+    """Whether bases are spelled with U: in a vocabulary that has no T, or one of every character of a text of RNA.
+
+    Kept on the tokenizer.
+    """
     if "_reads_rna" not in tokenizer.__dict__:
         words = [word for word in tokenizer.get_vocab() if set(word.upper()) <= set("ACGTUN")]
         letters = set("".join(words).upper())
-        tokenizer.__dict__["_reads_rna"] = "U" in letters and "T" not in letters
+        noted = tokenizer.init_kwargs.get("seqlm", {}).get("molecule") == "rna"
+        tokenizer.__dict__["_reads_rna"] = noted or "U" in letters and "T" not in letters
     return tokenizer.__dict__["_reads_rna"]
 
 

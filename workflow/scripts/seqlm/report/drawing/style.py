@@ -11,6 +11,7 @@ from seqlm.common.files import atomic_path
 # Okabe & Ito 2008: told apart with any kind of colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#332288"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "h"]
+MOST_PIXELS = 20_000  # of a side: matplotlib draws no more than 65,535, and browsers fewer
 BASE_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 INK, FAINT, SHADE = "#222222", "#8A8A8A", "#F0E442"
 
@@ -47,7 +48,17 @@ def drawing(outputs, width=11.0, height=5.5):
         for path in outputs:
             with atomic_path(path) as temporary:
                 metadata = {"Date": None} if str(path).endswith(".svg") else {"Software": None}
-                figure.savefig(temporary, dpi=200, metadata=metadata)
+                dpi = min(200, MOST_PIXELS / max(figure.get_size_inches()))
+                figure.savefig(temporary, dpi=dpi, metadata=metadata)
+
+
+def draw_nothing(outputs, title, why):
+    """A figure that says why it is empty: a study does not fail for having nothing to show."""
+    with drawing(outputs, 8, 2) as figure:
+        axes = figure.subplots()
+        axes.set_axis_off()
+        axes.set_title(title)
+        axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
 
 
 def legend(where, entries, **options):

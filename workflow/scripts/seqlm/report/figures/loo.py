@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from seqlm.common.errors import InputError
 from seqlm.report.drawing.logo import draw_letters, information, logo_limits, score_heights
-from seqlm.report.drawing.style import FAINT, INK, SHADE, drawing, legend, looks, ordered, some, wrap
+from seqlm.report.drawing.style import FAINT, INK, SHADE, draw_nothing, drawing, legend, looks, ordered, some, wrap
+
+NO_SCORES = "no scores: no base was edited"
 
 
 def read_counts(path):
     """Counts (length, 4) and name of the one matrix of a JASPAR file."""
-    from seqlm.sequences.motifs import read_motif
+    from seqlm.sequences.motif_files import read_motif
 
     motif = read_motif(path)
     return np.array([motif.counts[base] for base in "ACGT"], float).T, f"{motif.matrix_id or ''} {motif.name}".strip()
@@ -73,11 +74,11 @@ def draw_loo(examples, outputs, dataset, motif=None, names=None, zoom=41):
         Number of positions shown.
     """
     if f"{dataset}/codes" not in examples:
-        raise InputError(
-            f"leave-one-out figure of {dataset}",
-            "no scored window has a known motif",
-            "score more examples, or ask for no loo",
-        )
+        draw_nothing(outputs, f"{dataset}: leave-one-out", "no scored window has a known motif")
+        return
+    if not np.isfinite(examples[f"{dataset}/scores"]).any():
+        draw_nothing(outputs, f"{dataset}: leave-one-out", NO_SCORES)
+        return
     ids, codes, known, models, scores = (
         examples[f"{dataset}/{key}"] for key in ("id", "codes", "known", "models", "scores")
     )
@@ -140,6 +141,9 @@ def draw_loo_precision(loo, outputs, dataset, names=None):
     table = some(loo[loo["dataset"] == dataset], f"leave-one-out precision of {dataset}").pivot(
         index="model", columns="measure", values="value"
     )
+    if not table["bases"].any():
+        draw_nothing(outputs, f"{dataset}: does leave-one-out find the motif?", NO_SCORES)
+        return
     drawn = ordered(table.index, names)
     table, look = table.loc[drawn], looks(names or drawn)
     places = np.arange(len(drawn))[::-1]
@@ -182,7 +186,10 @@ def draw_regions(regions, outputs, dataset, names=None):
     regions : DataFrame
         dataset, model, region, mean, low, high; regions are drawn in the order of the table.
     """
-    table = some(regions[regions["dataset"] == dataset], f"leave-one-out scores by region of {dataset}")
+    table = regions[regions["dataset"] == dataset]
+    if not len(table):
+        draw_nothing(outputs, f"{dataset}: which region is read?", NO_SCORES)
+        return
     drawn, order = ordered(table["model"], names), list(dict.fromkeys(table["region"]))
     look, width = looks(names or drawn), 0.82 / len(drawn)
     with drawing(outputs, max(8.0, 2.5 + 0.6 * len(order) * max(2, len(drawn))), 5.4) as figure:

@@ -1,9 +1,12 @@
 """How good the models are: with intervals, in pairs, and by fold."""
 
 import numpy as np
+import pandas as pd
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.report.drawing.style import FAINT, INK, axis_name, drawing, legend, looks, ordered, some, wrap
+
+MOST_PAIRS = 60  # of models, drawn in one figure
 
 
 def _test(metrics, dataset, metric):
@@ -97,13 +100,18 @@ def _value_labels(axes, places, table, runs):
 def draw_differences(comparisons, outputs, dataset, metric=None):
     """Every pair of models: difference with its 95% interval; blue where the adjusted p value is below 0.05.
 
-    Pairs that answer the study's question (representatives of families, pretraining) come first, in bold.
+    Pairs that answer the study's question (representatives of families, pretraining) come first, in bold. Of very many
+    pairs those with the largest differences are drawn; all are in the table.
     """
     comparisons = some(comparisons[comparisons["dataset"] == dataset], f"comparisons of {dataset}")
     metric = _main_metric(comparisons, metric)
     table = some(comparisons[comparisons["metric"] == metric], f"{metric} comparisons of {dataset}")
     rank = table["question"].map({"families": 0, "pretraining": 1}).fillna(2)
     table = table.loc[rank.sort_values(kind="stable").index]
+    left_out = len(table) - MOST_PAIRS
+    if left_out > 0:
+        order = pd.DataFrame({"rank": rank, "size": -table["difference"].abs()}).sort_values(["rank", "size"])
+        table = table.loc[table.index.isin(order.index[:MOST_PAIRS])]
     # Written so that the better model stands first: every difference reads as an advantage.
     lower = metric in LOWER_IS_BETTER
     with drawing(outputs, 11, 1.9 + 0.55 * len(table)) as figure:
@@ -137,7 +145,8 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
         _bold(axes, table["question"].isin(["families", "pretraining"]))
         axes.set_ylim(-0.6, len(table) - 0.3)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"difference in {axis_name(metric)} (95% interval; p adjusted)")
+        more = f"; {left_out:,} smaller differences are in comparisons.tsv" if left_out > 0 else ""
+        axes.set_xlabel(f"difference in {axis_name(metric)} (95% interval; p adjusted){more}")
         axes.set_title(f"{dataset}: model against model")
 
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from seqlm.common.errors import InputError
 from seqlm.report.drawing.logo import draw_letters, logo_limits, score_heights
-from seqlm.report.drawing.style import FAINT, INK, drawing, looks, ordered, wrap
+from seqlm.report.drawing.style import FAINT, INK, draw_nothing, drawing, looks, ordered, wrap
 
 CDS, JUNCTION = "#56B4E9", "#D55E00"
 STRIPS = 600  # columns of a heat strip; longer transcripts are averaged
@@ -20,7 +19,8 @@ def draw_transcript(arrays, outputs, names=None, zoom=61):
         is none), junctions (j,): last base before each.
     """
     if not len(arrays.get("models", ())) or not len(arrays["codes"]):
-        raise InputError("leave-one-out along a transcript", "no scores to draw", "score at least one model")
+        draw_nothing(outputs, "−LOO along an mRNA", "no transcript was scored by every model")
+        return
     codes, found = np.asarray(arrays["codes"]), list(map(str, arrays["models"]))
     drawn = ordered(found, names)
     look, length = looks(names or drawn), len(codes)

@@ -173,8 +173,8 @@ def read_annotated_genome(fasta, gff, problems="drop", chromosome_names="exact")
     list of Transcript
         In the order of the chromosomes in `fasta` and the transcripts in `gff`. Their `chrom` is the name in `fasta`.
     dict
-        Counts: transcripts, dropped, "chromosome missing", "chromosome by synonym" (transcripts, too), and remarks (no
-        ATG, no stop codon, stop codon within).
+        Counts: transcripts, dropped, "chromosome missing", "chromosome by synonym" (transcripts, too), "CDS lines of no
+        transcript", and remarks (no ATG, no stop codon, stop codon within).
 
     Raises
     ------
@@ -185,11 +185,11 @@ def read_annotated_genome(fasta, gff, problems="drop", chromosome_names="exact")
         raise InputError(
             "transcripts, chromosome_names", f"{chromosome_names!r} is unknown", f"use {' or '.join(CHROMOSOME_NAMES)}"
         )
-    by_chrom = defaultdict(list)
-    for model in read_models(gff):
+    by_chrom, collected = defaultdict(list), Collector(gff, problems)
+    for model in read_models(gff, collected):
         by_chrom[model.chrom].append(model)
     named = dict(by_chrom)
-    collected, chromosomes, plain = Collector(gff, problems), [], {}
+    chromosomes, plain = [], {}
     for record in read_fasta(fasta, check=False):
         chromosomes.append(record.id)
         models = by_chrom.pop(record.id, [])
@@ -252,37 +252,46 @@ def _few(names):
     return ", ".join(names[:3]) + (", .." if len(names) > 3 else "")
 
 
-def read_models(gff):
+def read_models(gff, collected):
     """Annotated transcripts with a CDS, from GFF3 or GTF (told apart by the attributes of each line).
+
+    Parameters
+    ----------
+    gff : path
+    collected : Collector
+        Counts the CDS lines that belong to no transcript, or makes them an error.
 
     Returns
     -------
     list of Model
         In order of first appearance.
     """
-    models, parents = {}, {}
+    models, parents, alone = {}, {}, []
     for where, fields in _features(gff):
         chrom, _, kind, start, end, _, strand, phase, text = fields
         attributes = _attributes(text)
         if "Parent" in attributes and "ID" in attributes:
-            parents[attributes["ID"]] = attributes["Parent"].split(",")[0]
+            parents[attributes["ID"][0]] = attributes["Parent"][0]
         if kind != "exon" and kind not in CODING | UNTRANSLATED:
             continue
         part = _interval(start, end, phase, where)
-        for name in attributes.get("Parent", attributes.get("transcript_id", "")).split(","):
-            if not name:
-                continue  # an exon that belongs to nothing
-            model = models.setdefault((name, chrom), Model(name, attributes.get("gene_id", ""), chrom))
+        names = attributes.get("Parent", attributes.get("transcript_id", ()))
+        if kind in CODING and not any(names):
+            alone.append(where)
+        for name in filter(None, names):
+            model = models.setdefault((name, chrom), Model(name, attributes.get("gene_id", [""])[0], chrom))
             model.strands.add(strand)
             if kind == "exon":
                 model.exons.append(part)
             elif kind == "stop_codon":
                 model.stops.append(part)
             elif kind == "CDS":
-                model.cds[attributes.get("protein_id", "")].append(part)
+                model.cds[attributes.get("protein_id", [""])[0]].append(part)
             else:
                 model.utr.append(part)
     models = [model for model in models.values() if model.cds or model.stops]
+    if alone:
+        _of_no_transcript(alone, collected, left=bool(models))
     if not models:
         raise InputError(gff, "has no transcript with a CDS", "give GFF3 or GTF with CDS lines")
     for model in models:
@@ -291,12 +300,22 @@ def read_models(gff):
     return models
 
 
+def _of_no_transcript(lines, collected, left):
+    """Say and count the CDS lines that name no transcript, or stop: where that is asked, or no others are `left`."""
+    problem = f"its CDS names neither Parent nor transcript_id ({len(lines)} such lines)"
+    mend = "give each the transcript it belongs to"
+    if collected.problems == "error" or not left:
+        raise InputError(lines[0], problem, mend + (", or leave them out with problems: drop" if left else ""))
+    print(f"{lines[0]}: {problem}: left out; {mend}", file=sys.stderr)
+    collected.counts["CDS lines of no transcript"] += len(lines)
+
+
 def _features(path):
     """(where, nine fields) of every feature line."""
     for number, line in text_lines(path, errors="replace"):
         if line.startswith(("##FASTA", ">")):
             return
-        if line and not line.startswith("#"):
+        if line.strip() and not line.startswith("#"):
             fields = line.split("\t")
             where = f"{path}, line {number}"
             if len(fields) != 9:
@@ -305,15 +324,17 @@ def _features(path):
 
 
 def _attributes(text):
-    """The last column as a dict: ``key=value;..`` (GFF3) or ``key "value"; ..`` (GTF)."""
+    """The last column as lists of values by key: ``key=value,..;..`` (GFF3, commas within a value are escaped there) or
+    ``key "value"; ..`` (GTF, one value each).
+    """
     if re.match(r"\s*[^\s=;]+=", text):
         pairs = (pair.partition("=") for pair in text.strip().strip(";").split(";"))
-        return {key.strip(): unquote(value.strip()) for key, _, value in pairs}
-    return {key: quoted or plain for key, quoted, plain in _GTF.findall(text)}
+        return {key.strip(): [unquote(own.strip()) for own in value.split(",")] for key, _, value in pairs}
+    return {key: [quoted or plain] for key, quoted, plain in _GTF.findall(text)}
 
 
 def _interval(start, end, phase, where):
-    if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
+    if not (start.isdecimal() and end.isdecimal() and 1 <= int(start) <= int(end)):
         raise InputError(where, f"{start}-{end} is no interval", "coordinates count from 1, the start first")
     if phase not in {".", "0", "1", "2"}:
         raise InputError(where, f"phase {phase!r}", "phases are 0, 1, 2 or '.'")

@@ -57,18 +57,17 @@ def _parts(feature):
 
 def _mrna_record(record):
     """The model of a record that is a spliced mRNA; exon features mark the junctions."""
-    for feature in record.features:
-        if feature.type == "CDS":
-            model = Model(record.id, _qualifier(feature, "gene", "locus_tag") or record.id, record.id, {"+"})
-            model.spliced = True
-            model.cds[""] = []
-            try:
-                model.cds[""] = _parts(feature)
-                model.exons = [part for f in record.features if f.type == "exon" for part in _parts(f)]
-            except Problem as problem:
-                model.problem = str(problem)
-            yield model
-            return
+    coding = [feature for feature in record.features if feature.type == "CDS"]
+    if not coding:
+        return
+    model = Model(record.id, _qualifier(coding[0], "gene", "locus_tag") or record.id, record.id, {"+"})
+    model.spliced = True
+    try:
+        model.cds = {number: _parts(feature) for number, feature in enumerate(coding)}
+        model.exons = [part for f in record.features if f.type == "exon" for part in _parts(f)]
+    except Problem as problem:
+        model.problem = str(problem)
+    yield model
 
 
 def _genomic_record(record):
