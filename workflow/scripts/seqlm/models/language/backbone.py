@@ -13,28 +13,24 @@ those of the reverse complement: there the text itself is reverse-complemented a
 """
 
 import contextlib
-import functools
 import logging
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
+from seqlm.models.language.layouts import new_encoder
 from seqlm.sequences import base_codes, reverse_complement
 from seqlm.sequences.codes import NO_BASE
-from seqlm.tokenization import complement_ids, encode_batch, kind_of, spelled, tokens_are_bases
+from seqlm.tokenization import complement_ids, encode_batch, kind_of, nothing_id, spelled, tokens_are_bases
 
 CONTEXTS = ("forward", "both_strands")
 SKIPS = ("none", "onehot")
 BASES = 4
-# RoBERTa's way of counting positions begins after the padding id.
-_OFFSET_POSITIONS = {"esm": 2, "roberta": 2, "xlm-roberta": 2, "camembert": 2}
-_TO_RNA = str.maketrans("Tt", "Uu")
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +58,9 @@ class BackboneConfig(SequenceConfig):
         "onehot" shows the conv head the base itself, beside the features.
     token_bases : list of int, optional
         Base code of each token (4: not a base), for the skip.
+    padding : int, optional
+        Id that stands for no token: the tokenizer's padding, or one that it never gives. What the encoder's config
+        calls padding may be another, even one of a base. When missing (older bundles), the encoder's.
     """
 
     model_type = "seqlm-backbone"
@@ -80,6 +79,7 @@ class BackboneConfig(SequenceConfig):
         layers="last",
         skip="none",
         token_bases=None,
+        padding=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,6 +95,7 @@ class BackboneConfig(SequenceConfig):
         self.layers = layers
         self.skip = skip
         self.token_bases = token_bases
+        self.padding = padding
 
 
 def reads_other_text(tokenizer, options):
@@ -121,14 +122,13 @@ class BackboneModel(SequenceModel):
         super().__init__(config)
         _check(config)
         if backbone is None:
-            options = dict(config.backbone_config)
-            backbone = AutoModel.from_config(AutoConfig.for_model(options.pop("model_type"), **options))
+            backbone = new_encoder(config.backbone_config)
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # never used here, and not every checkpoint has its weights
         self.backbone = backbone
         strands = 2 if config.context == "both_strands" else 1
         dim = self.backbone.config.hidden_size * strands
-        self.layers = layer_numbers(config.layers, len(layers_of(backbone)))
+        self.layers = layer_numbers(config.layers, depth_of(backbone))
         self.mix = None
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
@@ -163,8 +163,8 @@ class BackboneModel(SequenceModel):
             options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
         if options.get("skip") == "onehot":
             options["token_bases"] = _bases(tokenizer, backbone.config.vocab_size)
-        if backbone.config.pad_token_id is None:
-            backbone.config.pad_token_id = tokenizer.pad_token_id  # or padding would be read as a token
+        padding = nothing_id(tokenizer) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        options = {"padding": padding} | options
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
         return model
@@ -183,8 +183,9 @@ class BackboneModel(SequenceModel):
         if self.config.target == "track" and not tokens_are_bases(self.tokenizer):
             problem = "its tokens are not the bases of a sequence, one by one, and a track has a value for each base"
             raise InputError("tokenizer", problem, "use a character tokenizer, or predict one value per sequence")
-        sequences, n = list(spelled(self.tokenizer, sequences)), len(sequences)
-        texts = [*sequences, *map(self._other_text, sequences)] if self.reads_texts else sequences
+        n = len(sequences)
+        both = [*sequences, *map(reverse_complement, sequences)] if self.reads_texts else sequences
+        texts = spelled(self.tokenizer, both)
         ids = torch.from_numpy(encode_batch(self.tokenizer, texts, length=self.config.length))
         longest = longest_input(self.backbone, self.tokenizer)
         if longest is not None and ids.shape[1] > longest:
@@ -274,7 +275,9 @@ class BackboneModel(SequenceModel):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
         ids = ids.long()  # torch cannot compare the 16-bit ids of larger vocabularies
         known = (ids >= 0) & (ids < self.backbone.config.vocab_size)
-        padding = self.backbone.config.pad_token_id
+        padding = self.config.padding
+        if padding is None:
+            padding = self.backbone.config.pad_token_id
         return known if padding is None else known & (ids != padding)
 
     def train(self, mode=True):
@@ -295,26 +298,16 @@ class BackboneModel(SequenceModel):
         if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
             output = self.backbone(X, **options)
         else:
-            padding = self.backbone.config.pad_token_id or 0
+            padding = self.backbone.config.pad_token_id or 0  # its own: some count positions from it
+            padding = padding if 0 <= padding < self.backbone.config.vocab_size else 0
             output = self.backbone(X.where(known, padding), attention_mask=known.long(), **options)
         if self.layers is None:
             return output.last_hidden_state
         hidden = getattr(output, "hidden_states", None) or ()
-        if len(hidden) != len(layers_of(self.backbone)) + 1:
+        if len(hidden) != depth_of(self.backbone) + 1:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
         return self.chosen([*hidden[:-1], output.last_hidden_state])
-
-    def _other_text(self, sequence):
-        """The reverse complement, in the letters that the tokenizer knows."""
-        other = reverse_complement(sequence)
-        return other.translate(_TO_RNA) if self._knows_rna_only else other
-
-    @functools.cached_property
-    def _knows_rna_only(self):
-        words = [word.upper() for word in self.tokenizer.get_vocab() if word and set(word.upper()) <= set("ACGTUN")]
-        letters = set("".join(words))
-        return "U" in letters and "T" not in letters
 
     def _one_hot(self, X):
         """(N, T, 4), zero where there is no base."""
@@ -348,14 +341,31 @@ def layers_of(backbone):
     return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
 
 
+def depth_of(backbone):
+    """How many blocks the encoder runs: more than it has where they share weights (ALBERT)."""
+    return max(len(layers_of(backbone)), getattr(backbone.config, "num_hidden_layers", None) or 0)
+
+
 def longest_input(network, tokenizer):
     """Tokens that tokenizer and network take at most; None when they do not say."""
     config = network.config
     limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
     if positions and getattr(config, "position_embedding_type", None) != "rotary":
-        limits.append(positions - _OFFSET_POSITIONS.get(config.model_type, 0))
+        limits.append(positions - _offset(network, positions))
     return min((limit for limit in limits if limit), default=None)
+
+
+def _offset(network, positions):
+    """How many of the positions come before the first token: RoBERTa's way of counting begins after the padding id."""
+    for name, module in network.named_modules():
+        if (
+            name.endswith("position_embeddings")
+            and isinstance(module, nn.Embedding)
+            and module.num_embeddings == positions
+        ):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
 
 
 def _bases(tokenizer, size):
