@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from small_models import _TEXT
 from stock_models import letters_tokenizer, stock_model
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
@@ -195,8 +195,6 @@ def plant_dnagpt(folder, k=6):
     """6-mers without single letters: a rest becomes <oov>."""
     words = ["<pad>", "<oov>", *map("".join, itertools.product("ACGT", repeat=k))]
     core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<oov>"))
-    from tokenizers import Regex
-
     core.pre_tokenizer = pre_tokenizers.Split(Regex(f".{{{k}}}|.+"), "removed", invert=True)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>")
     model = stock_model("gpt2", len(words))

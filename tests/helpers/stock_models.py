@@ -23,7 +23,8 @@ STOCK = {
     "modernbert": ("ModernBert", _MLM, _SIZE | {"pad_token_id": 3}),
     "roformer": ("RoFormer", _MLM, _SIZE | {"embedding_size": 32}),
     "esm": ("Esm", _MLM, _SIZE | {"position_embedding_type": "rotary", "pad_token_id": 1, "mask_token_id": 4}),
-    "longformer": ("Longformer", _MLM, _SIZE | {"attention_window": 8, "max_position_embeddings": 66, "pad_token_id": 1}),
+    "longformer": ("Longformer", _MLM, _SIZE | {"attention_window": 8, "max_position_embeddings": 66,
+                                                    "pad_token_id": 1}),
     "gpt2": ("GPT2", "LMHeadModel", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}),
     "gpt_neox": ("GPTNeoX", _CLM, _SIZE | {"max_position_embeddings": 64}),
     "llama": ("Llama", _CLM, _DECODER),
@@ -41,18 +42,27 @@ STOCK = {
 }  # fmt: skip
 
 
-def letters_tokenizer(letters="ACGTN", first=5, special=True):
-    """One token a letter; padding has id 3, whatever the model's config says. A fast tokenizer, with ends or without."""
-    names = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
-    vocabulary = {name: id for id, name in enumerate(names)} | {x: first + i for i, x in enumerate(letters)}
-    core = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+def letters_tokenizer(letters="ACGTN", special=True, names=True):
+    """One token a letter; padding has id 3, whatever the config says. A fast tokenizer.
+
+    Parameters
+    ----------
+    letters : str
+    special : bool
+        Put [CLS] and [SEP] around a sequence.
+    names : bool
+        Have special tokens at all; without, the first letter has id 0.
+    """
+    words = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"] if names else []
+    vocabulary = {word: id for id, word in enumerate([*words, *letters])}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]" if names else letters[-1]))
     core.pre_tokenizer = pre_tokenizers.Sequence([Split("", "isolated")])
     if special:
         core.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
         )
-    roles = dict(zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), names, strict=True))
-    return PreTrainedTokenizerFast(tokenizer_object=core, **roles)
+    roles = zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), words, strict=False)
+    return PreTrainedTokenizerFast(tokenizer_object=core, **dict(roles))
 
 
 def stock_model(name, vocab_size=12, **settings):

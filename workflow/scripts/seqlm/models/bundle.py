@@ -4,7 +4,7 @@
 config.json         architecture, target, classes, label scaling, seqlm version
 model.safetensors   weights (nothing is ever unpickled)
 tokenizer.json ...  the tokenizer, for models that read tokens (vocab.txt or others, where it is one in Python)
-*.py                code of a fetched model's own, which runs only when trusted (`seqlm.models.language.origin`)
+*.py                code of a fetched model's own, which runs only when trusted (`seqlm.models.origin`)
 README.md           model card
 validation.parquet  predictions on the validation part, see `seqlm.evaluation.validation`
 ==================  ===================================================
@@ -22,8 +22,7 @@ from transformers import PretrainedConfig
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models import model_class, model_types
-from seqlm.models.language.layouts import new_encoder
-from seqlm.models.language.origin import check_trust, import_classes, keep_code, origin_of
+from seqlm.models.origin import check_trust, import_classes, keep_code, origin_of
 from seqlm.tokenization import load_tokenizer
 
 
@@ -93,7 +92,7 @@ def load_model(folder, trust_remote_code=False):
     import_classes(origin_of(config).get("classes", ()), folder)
     trusted = check_trust(folder, config, trust_remote_code)
     settings = cls.config_class.from_dict(config)
-    model = cls(settings, new_encoder(settings.backbone_config, folder)) if trusted else cls(settings)
+    model = cls.with_own_code(settings, folder) if trusted else cls(settings)
     _load_state(model, state, folder)
     if (folder / "tokenizer.json").is_file() or (folder / "tokenizer_config.json").is_file():
         model.tokenizer = load_tokenizer(folder, trusted)

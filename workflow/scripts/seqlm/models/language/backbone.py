@@ -169,6 +169,11 @@ class BackboneModel(SequenceModel):
         model.tokenizer = tokenizer
         return model
 
+    @classmethod
+    def with_own_code(cls, config, folder):
+        """As the class itself, with an encoder whose code lies in a folder that the caller trusts."""
+        return cls(config, new_encoder(config.backbone_config, folder))
+
     @property
     def reads_texts(self):
         """Whether a row of ids holds two texts: the sequence and, from its middle on, its reverse complement."""

@@ -100,8 +100,8 @@ def require_files(folder, source, commit=None):
         raise InputError(
             source,
             f"has its weights only pickled ({pickled[0]}), which can run any code when they are read",
-            "give revision: of a conversion to safetensors (often refs/pr/1, see the model's discussions on the hub), or "
-            "convert them where you trust them and give the folder",
+            "give revision: of a conversion to safetensors (often refs/pr/1, see the discussions on the model's page), "
+            "or convert them where you trust them and give the folder",
         )
     raise InputError(source, "has no weights (model.safetensors)", "check that the folder or name is that of a model")
 

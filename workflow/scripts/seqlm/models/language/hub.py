@@ -13,7 +13,7 @@ from pathlib import Path
 from seqlm.common.errors import InputError
 from seqlm.models.language import layouts
 from seqlm.models.language.fetching import COMMIT, fetch, require_files
-from seqlm.models.language.origin import check_trust, import_classes, licence_of, origin_of
+from seqlm.models.origin import check_trust, import_classes, licence_of, origin_of
 from seqlm.tokenization import load_tokenizer, spelled
 from seqlm.tokenization.spelling import record_spelling
 
@@ -40,13 +40,13 @@ def load_language_model(source, revision=None, trust_remote_code=False, tokenize
     -------
     PreTrainedModel
         With its output layer where it has one, float32, in evaluation mode, the tokenizer as ``.tokenizer``. Its
-        ``config.seqlm_origin`` says where it comes from (`seqlm.models.language.origin`).
+        ``config.seqlm_origin`` says where it comes from (`seqlm.models.origin`).
 
     Raises
     ------
     InputError
-        The hub cannot be reached, the model or its tokenizer does not exist or cannot be read, its class is unknown, its
-        weights are not those of the class, or its tokenizer does not know bases.
+        The hub cannot be reached, the model or its tokenizer does not exist or cannot be read, its class is unknown,
+        its weights are not those of the class, or its tokenizer does not know bases.
     """
     source = str(source)
     folder, commit = _folder(source, revision, trust_remote_code)
@@ -185,7 +185,7 @@ def _explained(source, error, trusted, classes):
         return InputError(
             source,
             "the model brings its own code",
-            "read it, then set trust_remote_code: true and revision: to that commit, or classes: to an installed package",
+            "read it, then set trust_remote_code: true and revision: to that commit, or classes: to a package",
         )
     unknown = ("Unrecognized model", "does not recognize this architecture", "Unrecognized configuration class")
     if any(words in message for words in unknown) or (isinstance(error, KeyError) and not trusted):

@@ -94,9 +94,8 @@ def own_code(*objects):
     """Paths of the files that hold the classes of objects (model, config, tokenizer), where these are not installed."""
     modules = {type(one).__module__ for one in objects if one is not None}
     found = [Path(sys.modules[name].__file__).parent for name in modules if name.split(".")[0] == _DYNAMIC]
-    return sorted(
-        {path.name: path for folder in found for path in folder.glob("*.py") if path.name != "__init__.py"}.values()
-    )
+    files = {path.name: path for folder in found for path in folder.glob("*.py")}
+    return [files[name] for name in sorted(files) if name != "__init__.py"]
 
 
 def keep_code(folder, *objects):
