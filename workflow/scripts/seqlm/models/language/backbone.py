@@ -22,7 +22,7 @@ from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
-from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
+from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side, states_by_layer
 from seqlm.models.language.layouts import new_encoder
 from seqlm.sequences import base_codes, reverse_complement
 from seqlm.sequences.codes import NO_BASE
@@ -303,16 +303,15 @@ class BackboneModel(SequenceModel):
         if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
             output = self.backbone(X, **options)
         else:
-            padding = self.backbone.config.pad_token_id or 0  # its own: some count positions from it
-            padding = padding if 0 <= padding < self.backbone.config.vocab_size else 0
+            padding = own_padding(self.backbone.config)
             output = self.backbone(X.where(known, padding), attention_mask=known.long(), **options)
         if self.layers is None:
             return output.last_hidden_state
-        hidden = getattr(output, "hidden_states", None) or ()
-        if len(hidden) != depth_of(self.backbone) + 1:
+        hidden = states_by_layer(output, depth_of(self.backbone))
+        if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
-        return self.chosen([*hidden[:-1], output.last_hidden_state])
+        return self.chosen(hidden)
 
     def _one_hot(self, X):
         """(N, T, 4), zero where there is no base."""
@@ -344,6 +343,12 @@ class BackboneModel(SequenceModel):
 def layers_of(backbone):
     """The encoder's blocks, lowest first."""
     return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
+
+
+def own_padding(config):
+    """The id that an encoder's config calls padding, to stand under the mask: some count positions from it."""
+    padding = config.pad_token_id or 0
+    return padding if 0 <= padding < config.vocab_size else 0
 
 
 def depth_of(backbone):
