@@ -74,6 +74,12 @@ def word_list(folder, words, tokenizer_class, **settings):
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class, **settings}))
 
 
+def esm_words(folder, k, longest):
+    """The Nucleotide Transformer's tokenizer: no token at the end, and special ones in a file of their own."""
+    word_list(folder, kmer_vocabulary(k), "EsmTokenizer", model_max_length=longest, eos_token=None)
+    (folder / "special_tokens_map.json").write_text(json.dumps(_ESM_NAMES))
+
+
 def spaced(k):
     return lambda sequence: " ".join(sequence[i : i + k] for i in range(len(sequence) - k + 1))
 
@@ -88,7 +94,7 @@ def nt_v2(folder, k=6):
     edit(folder, "config.json", remove=["model_type"], architectures=["EsmForMaskedLM"], auto_map=code,
          rescaling_factor=None, esmfold_config=None, is_folding_model=False, vocab_list=None)  # fmt: skip
     (folder / "modeling_esm.py").write_text("raise SystemExit('remote code ran')")
-    word_list(folder, kmer_vocabulary(k), "EsmTokenizer", model_max_length=2048, eos_token=None, **_ESM_NAMES)
+    esm_words(folder, k, 2048)
     card(folder, "cc-by-nc-sa-4.0")
     return Published(model, licence="cc-by-nc-sa-4.0")
 
@@ -99,7 +105,7 @@ def nt_v1(folder):
     model = stock_model("esm", 4107, position_embedding_type="absolute", max_position_embeddings=66, mask_token_id=2)
     model.save_pretrained(folder, max_shard_size="100KB")
     assert (folder / "model.safetensors.index.json").is_file()
-    word_list(folder, kmer_vocabulary(6), "EsmTokenizer", model_max_length=64, eos_token=None, **_ESM_NAMES)
+    esm_words(folder, 6, 64)
     card(folder, "cc-by-nc-sa-4.0")
     return Published(model, licence="cc-by-nc-sa-4.0")
 
@@ -108,7 +114,7 @@ def nt_v1(folder):
 def agro_nt(folder):
     model = stock_model("esm", 4107, mask_token_id=2)
     model.save_pretrained(folder)
-    word_list(folder, kmer_vocabulary(6), "EsmTokenizer", model_max_length=1024, eos_token=None, **_ESM_NAMES)
+    esm_words(folder, 6, 1024)
     return Published(model)
 
 
@@ -284,6 +290,17 @@ class HyenaTokenizer(PreTrainedTokenizer):
         return [*first, self._ids["[SEP]"]]
     def save_vocabulary(self, save_directory, filename_prefix=None):
         return ()
+"""
+
+# A package that brings a class: `mine`, a BERT.
+PACKAGE = """
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel
+class MineConfig(BertConfig):
+    model_type = "mine"
+class MineModel(BertModel):
+    config_class = MineConfig
+AutoConfig.register("mine", MineConfig, exist_ok=True)
+AutoModel.register(MineConfig, MineModel, exist_ok=True)
 """
 
 

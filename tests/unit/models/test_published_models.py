@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hub_layouts import FAMILIES, gena_lm, nt_v2, pickled
+from hub_layouts import FAMILIES, PACKAGE, gena_lm, nt_v2, pickled
 from local_hub import LocalHub
 
 import seqlm
@@ -182,17 +182,6 @@ def test_code_of_its_own_runs_in_a_bundle_only_when_trusted(hub, tmp_path, monke
         file.write("raise SystemExit('changed code ran')\n")
     with pytest.raises(InputError, match="not what was fetched"):
         load_model(tmp_path / "bundle", trust_remote_code=True)
-
-
-PACKAGE = """
-from transformers import AutoConfig, AutoModel, BertConfig, BertModel
-class MineConfig(BertConfig):
-    model_type = "mine"
-class MineModel(BertModel):
-    config_class = MineConfig
-AutoConfig.register("mine", MineConfig, exist_ok=True)
-AutoModel.register(MineConfig, MineModel, exist_ok=True)
-"""
 
 
 def test_classes_of_another_package(hub, tmp_path, monkeypatch):

@@ -361,7 +361,7 @@ def longest_input(network, tokenizer):
     config = network.config
     limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
-    if positions and getattr(config, "position_embedding_type", None) != "rotary":
+    if positions and getattr(config, "position_embedding_type", None) not in ("rotary", "alibi"):
         limits.append(positions - _offset(network, positions))
     return min((limit for limit in limits if limit), default=None)
 

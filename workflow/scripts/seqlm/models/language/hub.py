@@ -1,9 +1,10 @@
 """Encoders from the Hugging Face hub or a local folder, with one clear line for whatever goes wrong.
 
 A hub name is read from the local cache where there is no network. The model's own code runs only when the user asks
-for it, and then only at a pinned commit. Version 2 Nucleotide Transformers need no code of theirs, see
-`seqlm.models.language.esm`; other packages may bring classes (``classes=["multimolecule"]``). What is not in a model's
-files (which class, how bases are spelled) is found by trying, and refused where it does not fit.
+for it, and then only at a pinned commit. Version 2 Nucleotide Transformers, DNABERT-2 and GENA-LM need no code of
+theirs, see `seqlm.models.language.esm` and `.bert`; other packages may bring classes (``classes=["multimolecule"]``).
+What is not in a model's files (which class, how bases are spelled) is found by trying, and refused where it does not
+fit.
 """
 
 import json
@@ -73,6 +74,37 @@ def load_language_model(source, revision=None, trust_remote_code=False, tokenize
     return model.eval()
 
 
+def fetch_bundle(folder, name, source, **options):
+    """Fetch a model and keep it as a bundle.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+        What a study calls the model.
+    source, **options
+        As for `load_language_model`.
+
+    Raises
+    ------
+    InputError
+        As there; or the tokenizer does not come back from the bundle as it was.
+    """
+    from seqlm.models.bundle import save_bundle
+
+    model = load_language_model(source, **options)
+    origin = origin_of(model.config)
+    said = {key: origin[key] or "as found" for key in ("source", "revision", "commit") if origin.get("source")}
+    licence = origin.get("licence") or {"license": "unknown"}
+    said |= {"licence": ", ".join(licence.values()), "classes": ", ".join(origin.get("classes", [])) or "transformers"}
+    save_bundle(model, folder, card={"title": name, "Origin": said})
+    again = load_tokenizer(folder, options.get("trust_remote_code", False))
+    probes = spelled(model.tokenizer, ["ACGTTGCAACGT" * n for n in (1, 2, 7)])
+    if again(probes)["input_ids"] != model.tokenizer(probes)["input_ids"]:
+        problem = f"its tokenizer ({type(model.tokenizer).__name__}) is not the same once it is saved"
+        raise InputError(source, problem, "give tokenizer_source: with a tokenizer.json")
+
+
 def load_any(source, **options):
     """A model from a bundle of ours, or else as `load_language_model`."""
     from seqlm.models import model_types
@@ -124,8 +156,9 @@ def _load_model(folder, raw, trusted):
     import torch
     import transformers
 
-    import seqlm.models.language.gpt  # noqa: F401  announces our own architecture
-    from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM
+    import seqlm.models.language.bert
+    import seqlm.models.language.esm
+    import seqlm.models.language.gpt  # noqa: F401  these announce our own architectures
 
     foreign = [one for one in raw.get("auto_map", {}).values() if isinstance(one, str) and "--" in one]
     if trusted and foreign:
@@ -133,9 +166,9 @@ def _load_model(folder, raw, trusted):
         raise InputError("auto_map", problem, "use classes: with a package, or a folder that holds model and code")
     # Whatever precision weights are published in, results are those of float32.
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
-    if not trusted and layouts.is_gated_esm(raw):
-        said = {k: v for k, v in raw.items() if k not in ("model_type", "auto_map", "architectures", "dtype")}
-        loader, config = GatedEsmForMaskedLM, GatedEsmConfig(**said)
+    ours = None if trusted else layouts.native(raw)
+    if ours:
+        loader, config = ours
     else:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted)
         loader = layouts.model_class_for(raw, config)

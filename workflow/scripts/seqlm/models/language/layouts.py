@@ -24,16 +24,38 @@ _SPARE = ("pooler", "contact_head")
 _BUFFERS = re.compile(r"(position_ids|token_type_ids|inv_freq|masked_bias|att(n|ention)\.bias)$")
 # Of a Nucleotide Transformer: these say more than its code, as published, and ours, can do.
 _SEGMENTING = ("rescaling_factor", "num_layers_head", "features")
+# What a class's own config has and a published one must not set anew.
+_NOT_OURS = ("model_type", "auto_map", "architectures", "dtype", "torch_dtype")
 
 
-def is_gated_esm(raw):
-    """Whether a published config (dict) is of version 2 of the Nucleotide Transformer, by its fields.
+def native(raw):
+    """Our own class and its config for a published model that needs one, or None.
+
+    Parameters
+    ----------
+    raw : dict
+        Its config as published.
 
     Raises
     ------
     InputError
-        It is of a model that grew out of that one (SegmentNT) and needs what is not here.
+        It is of a model that grew out of one of ours and needs what is not here.
     """
+    said = {key: value for key, value in raw.items() if key not in _NOT_OURS}
+    if is_gated_esm(raw):
+        from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM
+
+        return GatedEsmForMaskedLM, GatedEsmConfig(**said)
+    variant = _variant_of_bert(raw)
+    if variant:
+        from seqlm.models.language.bert import VariantConfig, VariantForMaskedLM
+
+        return VariantForMaskedLM, VariantConfig(**(said | variant))
+    return None
+
+
+def is_gated_esm(raw):
+    """Whether a published config (dict) is of version 2 of the Nucleotide Transformer, by its fields; see `native`."""
     name = (raw.get("architectures") or [""])[0]
     if raw.get("model_type") not in (None, "", "esm") or "add_bias_fnn" not in raw:
         return False
@@ -43,6 +65,23 @@ def is_gated_esm(raw):
         problem = f"is no plain Nucleotide Transformer ({said}), which is all that can be read of this family"
         raise InputError("config.json", problem, "use a Nucleotide Transformer, or trust_remote_code: true")
     return True
+
+
+def _variant_of_bert(raw):
+    """How a published config that says it is a BERT's differs from one (`seqlm.models.language.bert`); None if not."""
+    if raw.get("model_type") not in (None, "", "bert"):
+        return None
+    if "alibi_starting_size" in raw:  # DNABERT-2
+        return {"alibi": True, "gated": True}
+    if raw.get("pre_layer_norm") is not True:
+        return None
+    other = raw.get("position_embedding_type", "absolute") != "absolute"
+    sparse = [key for key, value in raw.items() if "sparse" in key and value]
+    if other or sparse:
+        said = ", ".join([*sparse, *([raw["position_embedding_type"]] if other else [])])
+        problem = f"is a GENA-LM with {said}: only those with full attention and absolute positions can be read"
+        raise InputError("config.json", problem, "use gena-lm-bert-base-t2t or another with full attention")
+    return {"pre_norm": True, "last_norm": raw.get("last_layer_norm", True) is not False}
 
 
 def model_class_for(raw, config):
@@ -94,7 +133,8 @@ def new_encoder(options, folder=None):
     """
     from transformers import AutoConfig, AutoModel
 
-    import seqlm.models.language.esm  # noqa: F401  announces our own architecture
+    import seqlm.models.language.bert
+    import seqlm.models.language.esm  # noqa: F401  these announce our own architectures
 
     options = dict(options)
     if folder is None:
