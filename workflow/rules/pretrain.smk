@@ -96,6 +96,7 @@ rule fetch_backbone:
             "models/language/layouts",
             "models/language/fetching",
             "models/language/esm",
+            "models/language/bert",
             "models/origin",
             "tokenization/spelling",
         ),
