@@ -326,8 +326,19 @@ def hyenadna(folder):
     return Published(model, licence="bsd-3-clause", needs={"trust_remote_code": True})
 
 
+@family("generator")
+def generator(folder):
+    """A stock Llama, whose tokenizer has code of its own."""
+    model = stock_model("llama")
+    model.save_pretrained(folder)
+    (folder / "tokenization_hyena.py").write_text(HYENA_TOKENIZER)
+    own = {"auto_map": {"AutoTokenizer": ["tokenization_hyena.HyenaTokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "HyenaTokenizer", **own}))
+    return Published(model, needs={"trust_remote_code": True})
+
+
 def gena_lm(folder):
-    """A BERT that normalises before its layers, and says it is a BERT: not the weights of that class."""
+    """A BERT that normalises before its layers, and does not say so: not the weights of the class that it names."""
     from safetensors.torch import load_file, save_file
 
     byte_pairs(folder, "bert")
@@ -336,7 +347,7 @@ def gena_lm(folder):
     state = {name.replace(*pre).replace("output.LayerNorm", "post_attention_ln"): x for name, x in state.items()}
     save_file(state, path, {"format": "pt"})
     code = {"AutoModel": "modeling_bert.BertModel", "AutoModelForMaskedLM": "modeling_bert.BertForMaskedLM"}
-    edit(folder, "config.json", auto_map=code, pre_layer_norm=True)
+    edit(folder, "config.json", auto_map=code)
 
 
 def pickled(folder):

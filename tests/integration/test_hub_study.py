@@ -14,7 +14,7 @@ from seqlm.common.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-NAMES = {"nt": "nucleotide-transformer-v2", "letters": "splicebert", "rna": "rna-letters", "hyena": "hyenadna"}
+NAMES = {"nt": "nucleotide-transformer-v2", "letters": "splicebert", "hyena": "hyenadna"}
 
 
 def study(commits):
@@ -48,7 +48,7 @@ def study(commits):
             "species": {
                 "models": ["cnn", *backbones],
                 "loo": {"edit": "replace", "examples": 1, "models": list(backbones)},
-                "embeddings": {"models": ["letters", "hyena"]},
+                "embeddings": {"models": ["hyena"]},
                 "bootstrap": 100,
             }
         },
@@ -72,7 +72,7 @@ def test_from_a_name_on_the_hub_to_a_report(tmp_path, monkeypatch):
     workflow = Workflow(tmp_path / "work", study(commits))
     with hub.serving():
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        workflow()
+        workflow(timeout=1800)
         asked = len(hub.requests)
     results = workflow.results
     metrics = pd.read_csv(results / "tables/metrics.tsv", sep="\t")

@@ -1,12 +1,15 @@
 """Models in the layouts that are published, from a hub on 127.0.0.1: fetched, kept, read again without it."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hub_layouts import FAMILIES, PACKAGE, gena_lm, nt_v2, pickled
+from hub_layouts import FAMILIES, PACKAGE, edit, gena_lm, nt_v2, pickled
 from local_hub import LocalHub
 
 import seqlm
@@ -166,6 +169,11 @@ def test_a_download_that_keeps_breaking_is_one_line(hub, tmp_path, monkeypatch):
     refused("interrupted.*try again|cannot be reached", "authors/agro-nt")
 
 
+def test_code_of_the_tokenizer_alone_is_not_run_unasked(hub, tmp_path):
+    published(hub, tmp_path, "generator")
+    refused("its tokenizer brings its own code.*trust_remote_code", "authors/generator")
+
+
 def test_code_of_its_own_runs_in_a_bundle_only_when_trusted(hub, tmp_path, monkeypatch):
     known, commit = published(hub, tmp_path, "hyenadna")
     refused("brings its own code", "authors/hyenadna", revision=commit)
@@ -207,3 +215,27 @@ def test_classes_of_another_package(hub, tmp_path, monkeypatch):
     for load, folder in ((load_model, "bundle"), (load_any, "backbone")):
         with pytest.raises(InputError, match="package_of_mine.*not installed"):
             load(tmp_path / folder)
+
+
+def test_a_pipeline_imports_the_classes_first(tmp_path):
+    """In a fresh process, where nobody has."""
+    for name in ("published", "site"):
+        (tmp_path / name).mkdir()
+    FAMILIES["grover"](tmp_path / "published")
+    edit(tmp_path / "published", "config.json", model_type="mine")
+    (tmp_path / "site/package_of_mine.py").write_text(PACKAGE)
+    code = """if True:
+        import sys
+        import seqlm
+        from transformers import pipeline
+        from seqlm.models.language.hub import fetch_bundle
+        fetch_bundle(sys.argv[2], "mine", sys.argv[1], classes="package_of_mine")
+        sys.modules.pop("package_of_mine")
+        print(pipeline("sequence-embedding", model=sys.argv[2])("ACGTACGT").shape, "package_of_mine" in sys.modules)
+    """
+    paths = [str(Path(seqlm.__file__).parents[1]), str(tmp_path / "site")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "published", tmp_path / "bundle"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[-2:-1] == ["(32,) True"], done.stderr[-2000:]

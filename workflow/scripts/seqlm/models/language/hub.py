@@ -62,6 +62,8 @@ def load_language_model(source, revision=None, trust_remote_code=False, tokenize
         raise InputError(source, error.problem, error.mend) from None
     except Exception as error:  # the loaders raise whatever configs, parsers and the model's own code raise
         raise _explained(source, error, trusted, classes) from None
+    if not trusted and getattr(model.config, "auto_map", None):
+        del model.config.auto_map  # of code that was not run
     model.tokenizer = _load_tokenizer(source, folder, tokenizer, trusted)
     _check_vocabulary(model, source)
     if not origin and "seqlm_version" not in raw:  # a model that was not made here
@@ -156,17 +158,13 @@ def _load_model(folder, raw, trusted):
     import torch
     import transformers
 
-    import seqlm.models.language.bert
-    import seqlm.models.language.esm
-    import seqlm.models.language.gpt  # noqa: F401  these announce our own architectures
-
     foreign = [one for one in raw.get("auto_map", {}).values() if isinstance(one, str) and "--" in one]
     if trusted and foreign:
         problem = f"its code lies elsewhere ({foreign[0]}), where a commit of this model pins nothing"
         raise InputError("auto_map", problem, "use classes: with a package, or a folder that holds model and code")
     # Whatever precision weights are published in, results are those of float32.
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
-    ours = None if trusted else layouts.native(raw)
+    ours = None if trusted else layouts.native(raw, folder)
     if ours:
         loader, config = ours
     else:
@@ -192,6 +190,8 @@ def _load_tokenizer(source, folder, elsewhere, trusted):
     try:
         tokenizer = load_tokenizer(folder, trusted, published=True)
     except InputError as error:
+        if "trust_remote_code" in error.problem or "custom code" in error.problem:
+            raise _own_code(where, "its tokenizer") from None
         raise InputError(where, f"its {error.problem}", "give tokenizer_source: a name or folder") from None
     record_spelling(tokenizer, where)
     return tokenizer
@@ -207,6 +207,11 @@ def _check_vocabulary(model, source):
         raise InputError(source, f"the tokenizer has {largest + 1} tokens, the model {size}", "use its own tokenizer")
 
 
+def _own_code(source, what):
+    mend = "read it, then set trust_remote_code: true and revision: to that commit, or classes: to a package"
+    return InputError(source, f"{what} brings its own code", mend)
+
+
 def _explained(source, error, trusted, classes):
     """The InputError that says what an exception of the loaders means."""
     import transformers
@@ -215,11 +220,7 @@ def _explained(source, error, trusted, classes):
     message = " ".join(str(error).split())
     version = f"transformers {transformers.__version__}"
     if "trust_remote_code" in message or "custom code" in message:
-        return InputError(
-            source,
-            "the model brings its own code",
-            "read it, then set trust_remote_code: true and revision: to that commit, or classes: to a package",
-        )
+        return _own_code(source, "the model")
     unknown = ("Unrecognized model", "does not recognize this architecture", "Unrecognized configuration class")
     if any(words in message for words in unknown) or (isinstance(error, KeyError) and not trusted):
         mend = "use classes: with the package that brings its class (multimolecule, gpn), or another model"

@@ -6,6 +6,7 @@ and makes up the rest, without a word.
 """
 
 import re
+from pathlib import Path
 
 from seqlm.common.errors import InputError
 
@@ -28,13 +29,15 @@ _SEGMENTING = ("rescaling_factor", "num_layers_head", "features")
 _NOT_OURS = ("model_type", "auto_map", "architectures", "dtype", "torch_dtype")
 
 
-def native(raw):
+def native(raw, folder):
     """Our own class and its config for a published model that needs one, or None.
 
     Parameters
     ----------
     raw : dict
         Its config as published.
+    folder : path
+        Its files.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def native(raw):
         from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM
 
         return GatedEsmForMaskedLM, GatedEsmConfig(**said)
-    variant = _variant_of_bert(raw)
+    variant = _variant_of_bert(raw, folder)
     if variant:
         from seqlm.models.language.bert import VariantConfig, VariantForMaskedLM
 
@@ -67,7 +70,7 @@ def is_gated_esm(raw):
     return True
 
 
-def _variant_of_bert(raw):
+def _variant_of_bert(raw, folder):
     """How a published config that says it is a BERT's differs from one (`seqlm.models.language.bert`); None if not."""
     if raw.get("model_type") not in (None, "", "bert"):
         return None
@@ -81,7 +84,16 @@ def _variant_of_bert(raw):
         said = ", ".join([*sparse, *([raw["position_embedding_type"]] if other else [])])
         problem = f"is a GENA-LM with {said}: only those with full attention and absolute positions can be read"
         raise InputError("config.json", problem, "use gena-lm-bert-base-t2t or another with full attention")
-    return {"pre_norm": True, "last_norm": raw.get("last_layer_norm", True) is not False}
+    # Only some of the family have a norm after the last layer, and their configs do not tell.
+    return {"pre_norm": True, "last_norm": any("last_layer_ln" in name for name in _weight_names(folder))}
+
+
+def _weight_names(folder):
+    from safetensors import safe_open
+
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            yield from file.keys()
 
 
 def model_class_for(raw, config):
@@ -133,11 +145,8 @@ def new_encoder(options, folder=None):
     """
     from transformers import AutoConfig, AutoModel
 
-    import seqlm.models.language.bert
-    import seqlm.models.language.esm  # noqa: F401  these announce our own architectures
-
     options = dict(options)
-    if folder is None:
+    if folder is None or "AutoConfig" not in options.get("auto_map", {}):  # or the tokenizer alone has code of its own
         options.pop("auto_map", None)
         config = AutoConfig.for_model(options.pop("model_type"), **options)
         return encoder_class(config).from_config(config)
