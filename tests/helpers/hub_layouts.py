@@ -64,6 +64,14 @@ def edit(folder, file, remove=(), **changes):
     path.write_text(json.dumps({key: value for key, value in content.items() if key not in remove}))
 
 
+def add_weights(folder, *names):
+    """What older versions of transformers have saved besides."""
+    from safetensors.torch import load_file, save_file
+
+    path = Path(folder) / "model.safetensors"
+    save_file(load_file(path) | {name: torch.zeros(8, 8) for name in names}, path, {"format": "pt"})
+
+
 def card(folder, licence):
     (Path(folder) / "README.md").write_text(f"---\nlicense: {licence}\ntags: [dna]\n---\n# A model\n")
 
@@ -90,6 +98,9 @@ def nt_v2(folder, k=6):
     torch.manual_seed(0)
     model = GatedEsmForMaskedLM(esm_config(kmer_tokenizer(k), 2, 4, 32, gated=True)).eval()
     model.save_pretrained(folder)
+    old = ("embeddings.position_embeddings.weight", "embeddings.position_ids", "pooler.dense.weight",
+           "encoder.layer.0.attention.self.rotary_embeddings.inv_freq")  # fmt: skip
+    add_weights(folder, *(f"esm.{name}" for name in old), "lm_head.extra.weight")
     code = {"AutoConfig": "esm_config.EsmConfig", "AutoModelForMaskedLM": "modeling_esm.EsmForMaskedLM"}
     edit(folder, "config.json", remove=["model_type"], architectures=["EsmForMaskedLM"], auto_map=code,
          rescaling_factor=None, esmfold_config=None, is_folding_model=False, vocab_list=None)  # fmt: skip

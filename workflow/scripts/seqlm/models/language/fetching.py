@@ -13,6 +13,7 @@ from seqlm.common.errors import InputError
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")
 _CODE = ("*.py",)
+_ELSEWHERE = ["*/*", "consolidated*.safetensors"]  # the same weights for other software
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -39,15 +40,13 @@ def fetch(source, revision=None, code=False):
     """
     import huggingface_hub
     from huggingface_hub import errors
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()
     try:
         found = huggingface_hub.snapshot_download(
             source,
             revision=revision,
             allow_patterns=[*_FILES, *(_CODE if code else ())],
-            ignore_patterns=["*/*"],
+            ignore_patterns=_ELSEWHERE,
         )
     except errors.GatedRepoError:
         raise InputError(
