@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from small_models import save
 from stock_models import STOCK, letters_tokenizer, stock_model
 
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models.bundle import load_model, save_bundle
-from seqlm.models.language.backbone import BackboneModel, longest_input
+from seqlm.models.language.backbone import BackboneModel, layers_of, longest_input
 from seqlm.models.language.hub import load_any, load_language_model
 from seqlm.models.language.tuning import finish, tuned
 
@@ -41,16 +42,28 @@ def test_each_class(tmp_path, name):
     assert not (classifier.encode(SEQUENCES) == again.tokenizer.unk_token_id).any()
 
 
-@pytest.mark.parametrize("layer", [0, 1])
-@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "t5", "modernbert"])
-def test_inner_layers(name, layer):
+@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "t5", "modernbert", "mamba", "mamba2"])
+def test_inner_layers(name):
+    """Layer k is what goes into block k, layer n what comes out at the end: for vectors of sequences and for heads."""
     model = stock_model(name)
     encoder = model.encoder if name == "t5" else model.base_model
-    rows = [torch.tensor([model.tokenizer(sequence)["input_ids"]]) for sequence in SEQUENCES]
+    row = torch.tensor([model.tokenizer(SEQUENCES[0])["input_ids"]])
+    entering = []
+
+    def keep(_, args, kwargs):
+        entering.append(args[0] if args else kwargs["hidden_states"])
+
+    handles = [block.register_forward_pre_hook(keep, with_kwargs=True) for block in layers_of(encoder)]
     with torch.no_grad():
-        expected = [encoder(row, output_hidden_states=True).hidden_states[layer][0].mean(0) for row in rows]
-    found = seqlm.embed(encoder, SEQUENCES, layer=layer, tokenizer=model.tokenizer)
-    np.testing.assert_allclose(found, torch.stack(expected), atol=1e-5)
+        final = encoder(row).last_hidden_state
+    for handle in handles:
+        handle.remove()
+    for layer, expected in enumerate([*entering, final]):
+        head = BackboneModel.on(encoder, model.tokenizer, head="linear", target="scalar", layers=[layer]).eval()
+        features = head.features(head.encode(SEQUENCES[:1]))
+        torch.testing.assert_close(features, F.layer_norm(expected, expected.shape[-1:], eps=1e-6))
+        vector = seqlm.embed(encoder, SEQUENCES[:1], layer=layer, tokenizer=model.tokenizer)
+        torch.testing.assert_close(torch.from_numpy(vector), expected.mean(1))
 
 
 def test_a_letter_that_the_config_calls_padding_is_read(tmp_path):

@@ -22,7 +22,7 @@ from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
-from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side, states_by_layer
+from seqlm.models.language.layer_mix import LayerMix, first_state, layer_numbers, side_by_side, states_by_layer
 from seqlm.models.language.layouts import new_encoder
 from seqlm.sequences import base_codes, reverse_complement
 from seqlm.sequences.codes import NO_BASE
@@ -303,11 +303,11 @@ class BackboneModel(SequenceModel):
         if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
             output = self.backbone(X, **options)
         else:
-            padding = own_padding(self.backbone.config)
-            output = self.backbone(X.where(known, padding), attention_mask=known.long(), **options)
+            X = X.where(known, own_padding(self.backbone.config))
+            output = self.backbone(X, attention_mask=known.long(), **options)
         if self.layers is None:
             return output.last_hidden_state
-        hidden = states_by_layer(output, depth_of(self.backbone))
+        hidden = states_by_layer(output, depth_of(self.backbone), first_state(self.backbone, X))
         if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
