@@ -77,8 +77,10 @@ def test_from_a_name_on_the_hub_to_a_report(tmp_path, monkeypatch):
     results = workflow.results
     metrics = pd.read_csv(results / "tables/metrics.tsv", sep="\t")
     assert set(metrics["model"]) == {"cnn", "mine", *NAMES}
-    loo = pd.read_csv(results / "tables/loo.tsv", sep="\t")
-    assert set(loo["model"]) >= {"mine", *NAMES}
+    for name in ["mine", *NAMES]:
+        scores = pd.read_parquet(results / f"attributions/species/{name}.parquet")["loo"]
+        assert np.isfinite(scores).all() and scores.abs().max() > 0, name
+    assert list((results / "embeddings").glob("species/hyena.npz"))
     assert (results / "report.html").exists()
 
     # What a job predicted is what its bundle predicts here, where there is no hub.
