@@ -57,6 +57,17 @@ def test_variants_are_scored_by_language_models(workflow):
     assert counts["score_variants"] == 2 and "predict_files" not in counts
 
 
+def test_a_fetched_language_model_is_scored_on_a_corpus(workflow):
+    hub = {"hub": "somebody/something"}
+    workflow.study["backbones"] |= {"told": {**hub, "corpus": ["fly"]}, "untold": hub}
+    workflow.write()
+    assert job_counts(workflow("-n", "metrics").stdout)["score_backbone"] == 1
+    workflow.study["backbones"]["told"]["corpus"] = ["bee"]
+    workflow.write()
+    failed = workflow("-n", "metrics", check=False)
+    assert failed.returncode and "backbones.told: there is no source named 'bee'" in failed.stdout + failed.stderr
+
+
 def test_leave_one_out_is_divided_among_jobs(workflow):
     (workflow.folder / "new.fa").write_text(">a\nACGT\n")
     workflow.study["runs"]["tf_binding"]["loo"] |= {"shards": 2, "models": ["cnn"]}

@@ -17,7 +17,7 @@ rule embed_sequences:
         runtime=240,
     params:
         embedding=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["embeddings"].items() if k != "models"},
-        code=code_digest("inference/embedding", "inference/reading"),
+        code=code_digest("inference/embedding", "inference/reading", "models/language/padding"),
     script:
         "../scripts/embed_sequences.py"
 

@@ -62,6 +62,7 @@ rule compare_models:
 rule collect_metrics:
     input:
         backbones=[f"{R}/backbones/{name}" for name in STUDY.pretrained],
+        bits=[f"{R}/likelihoods/backbones/{name}/bits_per_base.json" for name in STUDY.scored],
         models=[f"{R}/models/{job.path}" for job in STUDY.trained_jobs],
         metrics=[f"{R}/predictions/{job.path}.metrics.tsv" for job in STUDY.jobs],
         costs=[f"{R}/predictions/{job.path}.cost.json" for job in STUDY.jobs]

@@ -135,7 +135,15 @@ rule score_variants:
     params:
         length=lambda w: STUDY["predict"][w.files].get("length"),
         shard=shard_of,
-        code=code_digest("inference/prediction", "inference/reading", "streaming", "models", "tokenization"),
+        code=code_digest(
+            "inference/prediction",
+            "inference/reading",
+            "streaming",
+            "models",
+            "tokenization",
+            "pretraining/token_scores",
+            "pretraining/masking",
+        ),
     script:
         "../scripts/score_variants.py"
 

@@ -65,7 +65,12 @@ rule pretrain_backbone:
         backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k != "corpus"},
         seed=STUDY["seeds"][0],
         code=code_digest(
-            "pretraining/pretrain", "pretraining/heldout", "training", "models/language/gpt", "pretraining/markov"
+            "pretraining/pretrain",
+            "pretraining/heldout",
+            "training",
+            "models/language/gpt",
+            "pretraining/markov",
+            "pretraining/token_scores",
         ),
     script:
         "../scripts/pretrain_backbone.py"

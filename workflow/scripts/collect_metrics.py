@@ -26,7 +26,8 @@ def main(snakemake):
         tables.write_table(collecting.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
         tables.write_table(collecting.collect_settings(given.models), out.settings)
         tables.write_table(collecting.collect_history(inside["history.tsv"]), out.history)
-        tables.write_table(collecting.collect_language(inside["bits_per_base.json"]), out.language)
+        bits = [*inside["bits_per_base.json"], *given.get("bits", [])]
+        tables.write_table(collecting.collect_language(bits), out.language)
         tables.write_table(tables.join_tables(given.intervals, ["dataset", *INTERVAL_COLUMNS]), out.intervals)
         tables.write_table(tables.join_tables(given.comparisons, ["dataset", *PAIR_COLUMNS]), out.comparisons)
         tables.write_table(tables.join_tables(given.leakage, ["dataset", *EFFECT_COLUMNS]), out.leakage)

@@ -6,7 +6,7 @@ import torch
 from small_models import KINDS, save, small_model
 
 from seqlm.common.errors import InputError
-from seqlm.inference.embedding import _batches, embed
+from seqlm.inference.embedding import embed, length_batches
 from seqlm.models.language.backbone import BackboneModel
 
 rng = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def test_long_sequences_are_cut_and_said_so(caplog):
 
 def test_batches_hold_every_row_once_within_the_budget():
     lengths = np.random.default_rng(1).integers(1, 200, 1000)
-    batches = list(_batches(lengths, 500))
+    batches = list(length_batches(lengths, 500))
     assert sorted(np.concatenate(batches)) == list(range(1000))
     assert all(len(batch) == 1 or lengths[batch].max() * len(batch) <= 500 for batch in batches)
 
@@ -112,3 +112,35 @@ def test_nothing_to_embed():
     model.tokenizer = None
     with pytest.raises(InputError, match="no tokenizer"):
         embed(model, SEQUENCES)
+
+
+@pytest.mark.parametrize("layer", [-1, 1])
+def test_a_vector_for_each_base(layer, tmp_path):
+    """That of a base's token; the mean of all vectors is the pooled one where no token is special."""
+    from published import KINDS, published
+
+    sequences = ["ATGGTAGCTACATCATCTGCA", "GATTACA"]
+    for kind in KINDS:
+        model = published(kind, tmp_path)
+        found = embed(model, sequences, pooling="bases", layer=layer, device="cpu")
+        assert [len(vectors) for vectors in found] == [21, 7]
+        for sequence, vectors in zip(sequences, found, strict=True):
+            ids = model.tokenizer(sequence)["input_ids"]
+            with torch.no_grad():
+                states = model.base_model(torch.tensor([ids]), output_hidden_states=True).hidden_states[layer][0]
+            words, at = model.tokenizer.convert_ids_to_tokens(ids), 0
+            over = [[] for _ in sequence]
+            for t, word in enumerate(words):
+                if word[0] not in "<[":
+                    for base in range(at, at + len(word)):
+                        over[base].append(t)
+                    at += 1 if kind == "overlapping" else len(word)
+            expected = np.stack([states[own].mean(0).numpy() for own in over])
+            np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_the_first_token_of_a_causal_model_is_no_embedding(tmp_path):
+    from published import published
+
+    with pytest.raises(InputError, match="pooling: first"):
+        embed(published("causal", tmp_path), ["GATTACA", "ACGT"], pooling="first", device="cpu")

@@ -92,12 +92,6 @@ def test_a_track_on_a_character_tokenizer_of_the_hub():
     torch.testing.assert_close(theirs(theirs.encode(texts)), ours(ours.encode(texts)))
 
 
-def test_a_track_needs_a_token_per_base():
-    model = on("esm", head="conv", target="track")
-    with pytest.raises(InputError, match="not the bases of a sequence"):
-        model.encode(SEQUENCES)
-
-
 @torch.no_grad()
 def test_pooling_the_last_token_takes_the_one_that_has_seen_all():
     """Of a causal model each strand's last token in its own direction: both depend on both ends of the sequence."""

@@ -220,3 +220,32 @@ def test_token_objective_is_nats_per_token():
             return {"input_ids": torch.zeros(1, 3), "targets": torch.tensor([[1, -100, 2]])}
 
     assert evaluate(Flat(), One(), TokenObjective())["loss"] == pytest.approx(np.log(5))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["causal", "dnabert2", "character"])
+def test_bits_per_base_of_a_published_model(kind, tmp_path):
+    """Whatever stands around a sequence counts nothing; a token counts all of its bases."""
+    from published import published
+
+    model = published(kind, tmp_path)
+    text = np.frombuffer(b"".join(np.random.default_rng(0).choice([b"A", b"C", b"G", b"T"], 120)), np.uint8)
+    held_out = cut_windows(text, 40, limit=2)
+    found = bits_per_base(model, model.tokenizer, held_out)
+    bits = bases = 0
+    for row in held_out.text:
+        ids = model.tokenizer(row.tobytes().decode())["input_ids"]
+        words, at = model.tokenizer.convert_ids_to_tokens(ids), 0
+        for t, word in enumerate(words):
+            if word[0] in "<[":
+                continue
+            if at >= 20:
+                if kind == "causal":
+                    logits = model(input_ids=torch.tensor([ids[:t]])).logits[0, -1]
+                else:
+                    shown = [*ids[:t], model.tokenizer.mask_token_id, *ids[t + 1 :]]
+                    logits = model(input_ids=torch.tensor([shown])).logits[0, t]
+                bits -= torch.log_softmax(logits.double(), -1)[ids[t]].item() / np.log(2)
+                bases += len(word)
+            at += len(word)
+    assert found == pytest.approx(bits / bases, abs=1e-5)

@@ -7,6 +7,7 @@ from small_models import byte_level_tokenizer, save, small_model
 from transformers import BertConfig, BertForMaskedLM, EsmForMaskedLM, GPT2Config, GPT2LMHeadModel
 
 from seqlm.common.errors import InputError
+from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.language.esm import esm_config
 from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.sequences import Genome, reverse_complement
@@ -132,6 +133,22 @@ def test_scores_are_the_difference_of_log_likelihood_on_both_strands(kind, genom
     np.testing.assert_allclose([float(line[-1]) for line in lines[1:]], found["score"], atol=1e-4)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["bert-bpe", "esm-kmer", "esm-overlapping", "gpt2-bytes"])
+@pytest.mark.parametrize("target", ["track", "scalar"])
+def test_tokens_of_several_bases_are_read_anew_for_each_allele(kind, target, genome, vcf):
+    language = made(kind)
+    head = "conv" if target == "track" else "pooled"
+    model = BackboneModel.on(language, language.tokenizer, head=head, target=target, hidden=8).eval()
+
+    def one(text):
+        return model(model.encode([text])).double().sum().item()
+
+    expected = [one(alternative) - one(reference) for reference, alternative in windows(genome)]
+    found = score_variants(model, vcf, genome, LENGTH, device="cpu")
+    np.testing.assert_allclose(found["score"], expected, atol=1e-4)
+
+
 def test_a_model_without_likelihood_is_refused(genome, vcf):
     encoder = small_model("bert")
     with pytest.raises(InputError, match="no likelihood"):
@@ -142,15 +159,10 @@ def test_a_model_without_likelihood_is_refused(genome, vcf):
         log_likelihood(model, ["ACGT"])
 
 
-@pytest.mark.parametrize("kind", ["gpt-bpe", "gpt2-bytes", "bert-bpe", "bert-kmer"])
-def test_a_sequence_beyond_the_positions_of_the_model_is_one_line(kind, genome, vcf):
+@pytest.mark.parametrize("kind", ["gpt-bpe", "gpt2-bytes", "bert-bpe"])
+def test_windows_beyond_the_positions_of_the_model_are_scored(kind, genome, vcf):
     model = made(kind)
     if kind.startswith("bert"):
         model.config.max_position_embeddings = 64
-    else:
-        assert np.isfinite(log_likelihood(model, ["AN" * 30])).all()
-    with pytest.raises(InputError, match="tokens, the language model reads 64") as caught:
-        log_likelihood(model, ["ACGT", "AN" * 100])
-    assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="smaller length"):
-        score_variants(model, vcf, genome, 400, device="cpu")
+    assert len(model.tokenizer("ACGTTGCAGT" * 40)["input_ids"]) > 64
+    assert np.isfinite(score_variants(model, vcf, genome, 400, device="cpu")["score"]).all()

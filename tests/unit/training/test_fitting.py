@@ -123,6 +123,25 @@ def test_layers_and_strands_are_read_whatever_is_trained(tmp_path, backbone, tar
     np.testing.assert_allclose(np.stack(predict_targets(network, sequences, device="cpu")), alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("context", ["forward", "both_strands"])
+@pytest.mark.parametrize("cache", [True, False])
+def test_tracks_on_a_backbone_of_byte_pairs(tmp_path, context, cache):
+    """From unequal windows and their shifted copies to a bundle that gives a value for each base."""
+    torch.manual_seed(0)
+    data = dataset()
+    data.examples.loc[3, "sequence"] = data.examples.loc[3, "sequence"][:25]
+    data.examples.at[3, "target"] = data.examples.loc[3, "target"][:25]
+    tokenizer = learn_tokenizer("bpe", text="".join(data.examples["sequence"]), size=40)
+    size = {"block_size": 40, "n_layer": 1, "n_head": 2, "n_embd": 16}
+    save_bundle(GPTForCausalLM(GPTConfig(vocab_size=40, pad_token_id=1, **size)), tmp_path / "pairs", tokenizer)
+    entry = {"backbone": "b", "train": "head", "context": context, "layers": "all", "skip": "onehot"}
+    training = {**TRAINING, "cache": cache}
+    output, network, _ = run(tmp_path, data, entry, tmp_path / "pairs", training, cache=tmp_path / "cache")
+    assert same_after_reload(output, network, data)
+    found = predict_targets(output, data.examples["sequence"].tolist(), device="cpu")
+    assert [len(track) for track in found] == [25 if i == 3 else 32 for i in range(40)]
+
+
 def test_layers_are_scaled_on_the_training_part_alone(tmp_path, backbone):
     scaled = []
     for change in (False, True):

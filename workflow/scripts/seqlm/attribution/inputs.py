@@ -125,18 +125,16 @@ def layout_read_by(model):
 
 
 class TextInputs(Inputs):
-    """Sequences whose text is edited: one position per character, N for a masked base.
+    """Sequences whose text is edited and tokenized again: one position per base, N for a masked one.
 
-    A base that cannot be spared (nothing that the model can read is left without it) is not removed.
+    A base that cannot be spared (nothing that the model can read is left without it) is not removed. Of a track what
+    follows a removed base moves up by one and an N fills the free end, so that there are as many values as before.
     """
 
     def _read(self, sequence):
         return 0, list(sequence)
 
     def _prepare(self):
-        if self.model.config.target == "track":
-            problem = "tokens of several bases have no track that edits of one base leave in place"
-            raise InputError("leave-one-out", problem, "use a character tokenizer for per-base targets")
         self.lengths = [len(tokens) for tokens in self.tokens]
 
     def encode(self, rows):
@@ -161,8 +159,9 @@ class TextInputs(Inputs):
     def edited(self, row, position, choice, texts):
         """Edited and encoded copies of `texts`, one per edit."""
         puts = self.names or (["N"] if self.edit == "mask" else [""])
+        end = "N" if self.edit == "remove" and self.model.config.target == "track" else ""
         copies = [
-            texts[r][:p] + puts[c] + texts[r][p + 1 :]
+            texts[r][:p] + puts[c] + texts[r][p + 1 :] + end
             for r, p, c in zip(row.tolist(), position.tolist(), choice.tolist(), strict=True)
         ]
         return encode(self.model, copies)

@@ -1,4 +1,4 @@
-"""One vector per sequence from any encoder, the same whatever else is in the batch.
+"""One vector per sequence or per base from any encoder, the same whatever else is in the batch.
 
 Sequences are tokenized together, ordered by their number of tokens and cut into batches of about equal work, so that
 there is little padding; batches without any run without an attention mask. Only the layer that is asked for is
@@ -9,18 +9,23 @@ import copy
 import logging
 import os
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from seqlm.common.errors import InputError
+from seqlm.common.memory import in_parts
 from seqlm.common.runtime import pick_device
 from seqlm.inference.reading import check_size, readable
 from seqlm.models.heads import POOLINGS, pool
 from seqlm.models.language.backbone import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.layer_mix import states_by_layer
+from seqlm.models.language.packed import over_bases
+from seqlm.models.language.padding import in_batch
 from seqlm.tokenization import encode_batch, nothing_id, spelled
+from seqlm.tokenization.bases import NOTHING, tokens_of
 
 # Tokens in one batch. On a CPU, enough for full-speed matrix products while the activations stay near the cache.
 CPU_TOKENS, GPU_TOKENS = 2**12, 2**17
@@ -49,8 +54,9 @@ def embed(
         An encoder or language model (of transformers or ours), a model that has a backbone, or the folder of a bundle.
     sequences : list of str
         Bases in either case, with T or U: spelled as for `seqlm.predict`.
-    pooling : {"mean", "max", "first", "last"}
-        Over the tokens, special ones included (as the Nucleotide Transformer's authors do), padding excluded.
+    pooling : {"mean", "max", "first", "last", "bases"}
+        Over the tokens, special ones included (as the Nucleotide Transformer's authors do), padding excluded. "bases"
+        gives a vector for each base: that of the token that stands for it, the mean where tokens overlap.
     layer : int
         0 is the input of the first block, n the output of n blocks, -1 the encoder's final output.
     tokenizer : PreTrainedTokenizerBase, optional
@@ -68,10 +74,11 @@ def embed(
     Returns
     -------
     numpy.ndarray (N, D), float32
+        Or, by bases, a list of arrays (length, D).
     """
     model, network, tokenizer = _network(model, tokenizer)
-    if pooling not in POOLINGS:
-        raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}")
+    if pooling not in (*POOLINGS, "bases"):
+        raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(POOLINGS)}, bases")
     if precision not in ("fp32", "bf16"):
         raise InputError("precision", f"there is no precision {precision}", "use fp32 or bf16")
     check_size("batch_tokens", batch_tokens)
@@ -80,21 +87,43 @@ def embed(
     if not sequences:
         raise InputError("sequences", "there are none to embed", "give at least one")
     device = pick_device(device)
-    rows, lengths = _tokens(tokenizer, sequences, max_length or longest_input(network, tokenizer))
+    longest = max_length or longest_input(network, tokenizer)
+    by_base, result = pooling == "bases", None
+    if by_base:
+        rows, lengths, covering = _tokens_over_bases(tokenizer, sequences, longest)
+    else:
+        rows, lengths = _tokens(tokenizer, sequences, longest)
     budget = batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
-    result = None
     with _prepared(network, precision, device) as ready, torch.inference_mode(), _output_of(ready, layer) as run:
         bar = tqdm(total=len(sequences), unit="seq", desc="embed", disable=not verbose)
-        for batch in _batches(lengths, budget):
+        for batch in length_batches(lengths, budget):
             ids = torch.from_numpy(np.stack([rows[i][: lengths[batch[-1]]] for i in batch]).astype(np.int64)).to(device)
             known = _known(ready, tokenizer, ids, torch.from_numpy(lengths[batch]).to(device))
-            x = pool(run(ids, known).float(), known, pooling).cpu().numpy()
-            if result is None:
-                result = np.empty((len(sequences), x.shape[1]), np.float32)
-            result[batch] = x
+            edges = [torch.from_numpy(edge[batch]).to(device) for edge in covering] if by_base else None
+            vectors = in_parts(partial(_vectors, ready, run, ids, known, pooling, edges), len(batch))
+            vectors = np.concatenate(vectors)
+            if by_base:
+                result = result or [None] * len(sequences)
+                for i, own in zip(batch, vectors, strict=True):
+                    result[i] = own[: len(sequences[i])].copy()
+            else:
+                result = np.empty((len(sequences), vectors.shape[1]), np.float32) if result is None else result
+                result[batch] = vectors
             bar.update(len(batch))
         bar.close()
+    if pooling == "first" and layer and len(set(sequences)) > 1 and (result == result[0]).all():
+        problem = "the model reads from left to right, so its first token has seen nothing: all are the same"
+        raise InputError("pooling: first", problem, "use last or mean")
     return result
+
+
+def _vectors(network, run, ids, known, pooling, edges, start, end):
+    """Vectors of some rows of a batch: (n, D), or of their bases (n, L, D)."""
+    ids, known = ids[start:end], None if known is None else known[start:end]
+    states = (run(ids, known) if known is None else in_batch(network, run, ids, known)).float()
+    if edges is not None:
+        return over_bases(states, *(edge[start:end] for edge in edges)).cpu().numpy()
+    return pool(states, known, pooling).cpu().numpy()
 
 
 def _network(model, tokenizer):
@@ -132,7 +161,18 @@ def _tokens(tokenizer, sequences, longest):
     return rows, lengths
 
 
-def _batches(lengths, budget):
+def _tokens_over_bases(tokenizer, sequences, longest):
+    """Ids of each sequence, their numbers, and the first and last token over each base."""
+    tokens = tokens_of(tokenizer, sequences)
+    lengths = (tokens.ids != NOTHING).sum(1)
+    if longest is not None and lengths.max() > longest:
+        long = int(lengths.argmax())
+        problem = f"has {lengths[long]} tokens, the encoder reads {longest}"
+        raise InputError(f"sequence {long + 1}", problem, "cut it into windows")
+    return list(tokens.ids), np.maximum(lengths, 1), tokens.covering()
+
+
+def length_batches(lengths, budget):
     """Rows in order of length, in batches of at most `budget` tokens (or of one row)."""
     order = np.argsort(lengths, kind="stable")
     start = 0
@@ -147,7 +187,7 @@ def _batches(lengths, budget):
 def _known(network, tokenizer, ids, lengths):
     """Where there is a token, bool (n, T), or None when that is everywhere."""
     known = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
-    known &= ids < network.config.vocab_size
+    known &= (ids >= 0) & (ids < network.config.vocab_size)
     return None if bool(known.all()) else known
 
 

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from seqlm.common.errors import InputError
+from seqlm.common.memory import in_parts, out_of_memory
 from seqlm.inference.reading import check_size, check_tensors, readable
 from seqlm.sequences import base_codes
 
@@ -218,15 +219,13 @@ class _Run:
 
     def __call__(self, X, args=(), func=None):
         try:
-            with self.context():
-                piece = None if args else self._piece(X)
-                y = self._in_pieces(X, piece) if piece else self._forward(X, args)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU only the words tell
-            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            parts = in_parts(lambda start, end: self._batch(X[start:end], [arg[start:end] for arg in args]), len(X))
+        except RuntimeError as error:
+            if not out_of_memory(error):
                 raise
-            mend = "give a smaller batch_size" if len(X) > 1 else "cut long sequences into windows"
-            problem = f"{len(X)} x {X.shape[-1]:,} positions need more memory than there is"
-            raise InputError("predict", problem, mend) from None
+            problem = f"one of {X.shape[-1]:,} positions needs more memory than there is"
+            raise InputError("predict", problem, "cut long sequences into windows") from None
+        y = parts[0] if len(parts) == 1 else _join(parts)
         if func is not None:
             y = func(y)
         if isinstance(y, torch.Tensor):
@@ -234,6 +233,11 @@ class _Run:
         if isinstance(y, (list, tuple)):
             return tuple(part.cpu() for part in y)
         raise ValueError(f"the model returned {type(y).__name__}; predict needs a tensor or several tensors")
+
+    def _batch(self, X, args):
+        with self.context():
+            piece = None if args else self._piece(X)
+            return self._in_pieces(X, piece) if piece else self._forward(X, args)
 
     def _forward(self, X, args=()):
         # Our models read base codes and token ids, (N, length) integers, as they are.

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from seqlm.pretraining.markov import choose_markov
+from seqlm.pretraining.token_scores import is_masked, score_tokens
 from seqlm.sequences.codes import BASE_CODES, NO_BASE
 from seqlm.tokenization import encode_batch, kind_of
 
@@ -95,7 +96,7 @@ def left_aligned(held_out):
 
 @torch.no_grad()
 def bits_per_base(model, tokenizer, held_out, batch_size=64):
-    """Mean -log2 probability of the scored bases under a causal language model.
+    """Mean -log2 probability of the scored bases under a language model.
 
     Parameters
     ----------
@@ -113,11 +114,13 @@ def bits_per_base(model, tokenizer, held_out, batch_size=64):
     -----
     A base's probability is the sum over all tokens that stand for it (A and a).
     Tokens of several bases are scored by the chain rule instead, and count all
-    their bases.
+    their bases. Of a masked model they are pseudo-likelihoods, which see both sides of
+    a token (`seqlm.pretraining.token_scores`): to be compared among masked models, and
+    with a Markov chain with this in mind.
     """
     device, training = next(model.parameters()).device, model.training
     model.eval()
-    score = _score_characters if kind_of(tokenizer) == "character" else _score_words
+    score = _score_characters if kind_of(tokenizer) == "character" and not is_masked(model) else _score_words
     bits = bases = 0.0
     for start in range(0, len(held_out.text), batch_size):
         rows = slice(start, start + batch_size)
@@ -151,18 +154,13 @@ def _score_words(model, tokenizer, part, device):
     """Tokens of several bases: those that begin in the scored half, by the chain rule."""
     codes, scored = left_aligned(part)
     rows = [np.frombuffer(b"ACGT", np.uint8)[row[row != NO_BASE]].tobytes().decode() for row in codes]
-    coded = tokenizer(rows, add_special_tokens=False, return_offsets_mapping=True, padding=False)
-    width = max(map(len, coded["input_ids"]))
-    ids, count = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), np.int64)
-    for i, (own, offsets) in enumerate(zip(coded["input_ids"], coded["offset_mapping"], strict=True)):
-        ids[i, : len(own)] = own
-        begin, end = np.array(offsets).reshape(-1, 2).T
-        count[i, : len(own)] = np.where(scored[i, np.minimum(begin, codes.shape[1] - 1)], end - begin, 0)
-    count[:, 0] = 0
-    logp = torch.log_softmax(_logits(model, ids, device)[:, :-1].float(), -1)
-    own = logp.gather(-1, torch.from_numpy(ids[:, 1:, None]).to(device)).squeeze(-1)
-    chosen = torch.from_numpy(count[:, 1:] > 0).to(device)
-    return -own[chosen].double().sum().item() / np.log(2), int(count.sum())
+    # Our corpora hold no tokens around a sequence, so a model that was pretrained here has never seen them.
+    special = kind_of(tokenizer) == "hub"
+    tokens, scores = score_tokens(model, tokenizer, rows, len(rows), device, special)
+    begin = np.minimum(tokens.spans[..., 0], scored.shape[1] - 1)
+    chosen = ~np.isnan(scores) & np.take_along_axis(scored, begin, 1)
+    length = tokens.spans[..., 1] - tokens.spans[..., 0]
+    return -scores[chosen].sum() / np.log(2), int(length[chosen].sum())
 
 
 def _logits(model, ids, device):

@@ -1,14 +1,11 @@
 """How likely a language model finds a sequence."""
 
 import numpy as np
-import torch
 
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import choose_batch_size, prepared
 from seqlm.inference.reading import check_size, readable
-from seqlm.models.language.backbone import longest_input
-from seqlm.pretraining.masking import ordinary_tokens
-from seqlm.tokenization import encode_batch, kind_of, spelled
+from seqlm.pretraining.token_scores import by_base, is_masked, score_tokens
 
 
 def log_likelihood(model, sequences, batch_size=None, device=None):
@@ -26,97 +23,51 @@ def log_likelihood(model, sequences, batch_size=None, device=None):
     Returns
     -------
     numpy.ndarray, float64 (N,)
-        In nats. Of a causal model, given its first token; of a character tokenizer, the tokens of a base in either case
-        count together, and characters outside of the alphabet (N) are not scored. Of a masked model the pseudo
-        log-likelihood (Salazar et al. 2020, ACL): the sum over tokens of the log probability of each when it alone is
-        masked, special tokens left out; of overlapping k-mers with all that share a base with it.
+        In nats, over the tokens that stand for bases: special and unknown ones (an N) are not scored. Of a causal
+        model, each given those before it, the first given the token that the tokenizer puts there, else it is not
+        scored; of a character tokenizer, the tokens of a base in either case count together. Of a masked model the
+        pseudo log-likelihood (Salazar et al. 2020, ACL): the sum over tokens of the log probability of each when it is
+        masked, and with it every token that shares a base with it. A sequence that is longer than the model reads is
+        read in windows, see `seqlm.pretraining.token_scores`.
 
     Raises
     ------
     InputError
-        The model has no output layer or no tokenizer, or is masked and its tokenizer has no token for that; a sequence
-        is longer than the model reads: of one that is cut, the likelihood could not be compared with others.
+        The model has no output layer or no tokenizer, or is masked and its tokenizer has no token for that.
     """
+    scored = _scored(model, sequences, batch_size, device)
+    return np.concatenate([np.nansum(scores, 1) for _, _, scores in scored])
+
+
+def log_likelihood_by_base(model, sequences, batch_size=None, device=None):
+    """Log probability of each base; a token's is shared out among its bases, so that they add up to `log_likelihood`.
+
+    Parameters
+    ----------
+    model, sequences, batch_size, device
+        As for `log_likelihood`.
+
+    Returns
+    -------
+    list of numpy.ndarray, float64 (length,)
+        One value for each base, 0 where none is scored.
+    """
+    found = []
+    for rows, tokens, scores in _scored(model, sequences, batch_size, device):
+        found += [own[: len(row)] for own, row in zip(by_base(tokens, scores), rows, strict=True)]
+    return found
+
+
+def _scored(model, sequences, batch_size, device):
+    """(sequences, tokens, scores) of one batch after another."""
     _require_likelihood(model)
     check_size("batch_size", batch_size)
     sequences = readable(model, sequences)
-    score = _masked if is_masked(model) else _causal
     with prepared(model, device=device) as run:
         size = batch_size or choose_batch_size(max(map(len, sequences)), run.device, model)
-        parts = [score(model, run.device, sequences[at : at + size], size) for at in range(0, len(sequences), size)]
-    return np.concatenate(parts)
-
-
-def is_masked(model):
-    """Whether a language model predicts tokens from both sides."""
-    return "Masked" in type(model).__name__
-
-
-def _causal(model, device, sequences, _):
-    tokenizer = model.tokenizer
-    ids, known = (values.to(device) for values in _token_ids(model, sequences))
-    inside = ids if getattr(model.config, "model_type", "") == "seqlm-gpt" else ids.where(known, 0)
-    logp = torch.log_softmax(model(input_ids=inside).logits[:, :-1].double(), -1)
-    targets = ids[:, 1:].where(known[:, 1:], 0)
-    if kind_of(tokenizer) == "character":
-        letters = _letters(tokenizer).to(device)
-        same = letters[targets][..., None] == letters
-        own = logp[..., : len(letters)].masked_fill(~same, -torch.inf).logsumexp(-1)
-    else:
-        own = logp.gather(-1, targets[..., None])[..., 0]
-    return own.where(known[:, 1:], 0).sum(1).cpu().numpy()
-
-
-def _masked(model, device, sequences, size):
-    """A copy for each token, that token masked."""
-    tokenizer = model.tokenizer
-    ids, known = (values.to(device) for values in _token_ids(model, sequences))
-    ids = ids.where(known, 0)
-    ordinary = known & torch.isin(ids, torch.as_tensor(ordinary_tokens(tokenizer), device=device))
-    row, position = ordinary.nonzero(as_tuple=True)
-    column = torch.arange(ids.shape[1], device=device)
-    total = torch.zeros(len(ids), dtype=torch.double, device=device)
-    for r, p in zip(row.split(size), position.split(size), strict=True):
-        hidden = ((column - p[:, None]).abs() <= _shared(tokenizer)) & ordinary[r]
-        shown = ids[r].masked_fill(hidden, tokenizer.mask_token_id)
-        logits = model(input_ids=shown, attention_mask=known[r].long()).logits
-        logp = torch.log_softmax(logits[torch.arange(len(r), device=device), p].double(), -1)
-        total.index_add_(0, r, logp.gather(1, ids[r, p][:, None])[:, 0])
-    return total.cpu().numpy()
-
-
-def _shared(tokenizer):
-    """How many tokens on either side share bases with a token."""
-    own = tokenizer.init_kwargs.get("seqlm", {})
-    return own["k"] - 1 if own.get("overlapping") else 0
-
-
-def _token_ids(model, sequences):
-    """Ids (N, T) and which of them are tokens of the sequence."""
-    ids, known = _padded_ids(model.tokenizer, spelled(model.tokenizer, sequences))
-    longest = longest_input(model, model.tokenizer)
-    if longest is not None and ids.shape[1] > longest:
-        problem = f"has {ids.shape[1]} tokens, the language model reads {longest}"
-        raise InputError("sequence", problem, "score shorter sequences (of variants, windows of a smaller length)")
-    return ids, known
-
-
-def _padded_ids(tokenizer, sequences):
-    if kind_of(tokenizer) != "hub":
-        ids = torch.from_numpy(encode_batch(tokenizer, sequences).astype(np.int64))
-        known = ids < len(tokenizer)
-        return ids, known if tokenizer.pad_token_id is None else known & (ids != tokenizer.pad_token_id)
-    rows = tokenizer(sequences)["input_ids"]
-    width = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-    return ids, torch.arange(width) < torch.tensor([len(row) for row in rows])[:, None]
-
-
-def _letters(tokenizer):
-    """For each token of a character tokenizer, the first token that stands for the same base."""
-    alphabet = tokenizer.init_kwargs["seqlm"]["alphabet"]
-    same = [letter.upper() if letter.upper() in "ACGT" else letter for letter in alphabet]
-    return torch.tensor([same.index(letter) for letter in same])
+        for start in range(0, len(sequences), size):
+            rows = sequences[start : start + size]
+            yield rows, *score_tokens(model, model.tokenizer, rows, size, run.device)
 
 
 def _require_likelihood(model):

@@ -7,7 +7,8 @@ from seqlm.models.registry import network, option_schema
 
 KINDS = ("network", "backbone", "ensemble")
 OF_BACKBONES = (
-    "head", "train", "context", "layers", "skip", "pooling", "dropout", "kernel", "hidden", "training"
+    "head", "train", "context", "layers", "skip", "pooling", "special_tokens", "dropout", "kernel",
+    "hidden", "training",
 )  # fmt: skip
 
 

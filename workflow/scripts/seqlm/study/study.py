@@ -155,6 +155,7 @@ class Study(NewFiles):
         for name, backbone in config["backbones"].items():
             where = f"config, backbones.{name}"
             if "hub" in backbone:
+                check_known(config["sources"], "source", where, *backbone["corpus"])
                 continue
             if "tokenizer" not in backbone:
                 raise InputError(where, "a backbone pretrained here needs a tokenizer", "give tokenizer: <name>")
@@ -252,6 +253,11 @@ class Study(NewFiles):
             for backbone in chosen
             if backbone["trust_remote_code"]
         ]
+
+    @cached_property
+    def scored(self):
+        """Fetched backbones whose bits per base are measured."""
+        return [name for name in self.fetched if self.config["backbones"][name]["corpus"]]
 
     @cached_property
     def trained(self):

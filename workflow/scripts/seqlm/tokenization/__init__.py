@@ -11,7 +11,7 @@ from seqlm.tokenization.tokenizer import (
     nothing_id,
     save_tokenizer,
     spelled,
-    tokens_are_bases,
+    token_rows,
 )
 
 __all__ = [
@@ -25,5 +25,5 @@ __all__ = [
     "nothing_id",
     "save_tokenizer",
     "spelled",
-    "tokens_are_bases",
+    "token_rows",
 ]

@@ -22,6 +22,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from seqlm.common.errors import InputError
+from seqlm.common.memory import free_memory, in_parts, out_of_memory
+from seqlm.training.checkpoints import say
 from seqlm.training.data import SeededOrder
 from seqlm.training.objectives import Meter
 
@@ -56,6 +58,7 @@ class Engine(Trainer):
         if progress.meter:
             self.meter.load(progress.meter)
         self.best_weights = None
+        self.part, self.share = None, None  # examples of a batch that memory has room for, and their share of its loss
         self.last_save = time.monotonic()
         world = int(os.environ.get("WORLD_SIZE", 1))
         micro = settings.micro_batch or max(1, settings.batch_size // world)
@@ -123,10 +126,51 @@ class Engine(Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """As the Trainer's, but where memory is short in parts, whose gradients add up to those of the batch."""
         first = next(iter(inputs.values()))
         self.cost.add(samples=first.shape[0], tokens=first.shape[0] * (first.shape[1] if first.ndim > 1 else 1))
+        # An attempt that fails half-way leaves gradients: those of batches before this one are kept apart.
+        held = [(p, p.grad) for p in model.parameters() if p.grad is not None]
+        for parameter, _ in held:
+            parameter.grad = None
+        loss = self._step_in_parts(super().training_step, model, inputs, num_items_in_batch)
+        for parameter, gradient in held:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        return loss
+
+    def _step_in_parts(self, step, model, inputs, items):
+        n, sums = len(next(iter(inputs.values()))), self.meter.sums()
+        while True:
+            size, short = min(self.part or n, n), False
+            try:
+                if size == n:
+                    return step(model, inputs, items)
+                whole, total = self.objective.mass(inputs), 0.0
+                for start in range(0, n, size):
+                    part = {key: value[start : start + size] for key, value in inputs.items()}
+                    self.share = float(self.objective.mass(part) / whole)
+                    total = total + step(model, part, items) if self.share else total
+                return total
+            except RuntimeError as error:
+                if not out_of_memory(error) or int(os.environ.get("WORLD_SIZE", 1)) > 1:
+                    raise
+                short = True
+            finally:
+                self.share = None
+            if short and size == 1:
+                mend = "set gradient_checkpointing: true, train less of the backbone, or use shorter sequences"
+                raise InputError("training", "one example needs more memory than there is", mend)
+            self.part = -(-size // 2)
+            say(f"memory is short: {self.part} of {n} examples at a time")
+            model.zero_grad(set_to_none=True)
+            self.meter.put_back(sums)
+            free_memory()
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         loss = self.objective(model, inputs, self.meter)
+        if self.share is not None:
+            loss = loss * self.share
         if loss.device.type == "cpu" and not math.isfinite(loss.item()):
             self._stop_at(loss.item())
         return loss
@@ -239,8 +283,12 @@ def evaluate(model, data, objective, batch_size=64, device="cpu", precision="fp3
     model.eval()
     for start in range(0, len(data), batch_size):
         batch = data.__getitems__(np.arange(start, min(start + batch_size, len(data))))
-        with autocast(device, precision):
-            objective(model, {k: v.to(device) for k, v in batch.items()}, meter)
+
+        def run(first, end, batch=batch):
+            with autocast(device, precision):
+                objective(model, {k: v[first:end].to(device) for k, v in batch.items()}, meter)
+
+        in_parts(run, len(next(iter(batch.values()))))
     model.train(training)
     return objective.compute(meter)
 

@@ -6,10 +6,13 @@ faster. The file is written in chunks and a killed job continues where it was;
 jobs that need the same features (other folds, other seeds) share one file.
 """
 
+import copy
 import hashlib
 import json
 import shutil
 import sys
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +23,14 @@ from tqdm import tqdm
 from seqlm.common.costs import CostLog
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
+from seqlm.common.memory import in_parts
+from seqlm.inference.embedding import length_batches
 from seqlm.training import autocast
 from seqlm.training.data import rows
 
 CHUNK = 512
+# Devices where weights in 16 bits are faster, besides being smaller: autocast need not cast them in every pass.
+BF16_WEIGHTS = {"cuda"}
 
 
 class FeatureStore:
@@ -34,10 +41,13 @@ class FeatureStore:
     array : (n, ...) float32 array, or uint16 array that holds bfloat16 bits
     index : int array, optional
         Rows this store consists of; all by default.
+    spread : callable, optional
+        ``(rows, index) -> rows`` as the head reads them: features of tokens become those of bases only here, which
+        takes as many times less room as a token has bases.
     """
 
-    def __init__(self, array, index=None):
-        self.array = array
+    def __init__(self, array, index=None, spread=None):
+        self.array, self.spread = array, spread
         self.index = np.arange(len(array)) if index is None else np.asarray(index)
 
     def __len__(self):
@@ -45,12 +55,14 @@ class FeatureStore:
 
     def rows(self, index):
         """Tensor (len(index), ...), float32 or bfloat16."""
-        rows = torch.from_numpy(self.array[self.index[index]])
-        return rows.view(torch.bfloat16) if rows.dtype == torch.uint16 else rows
+        index = self.index[index]
+        rows = torch.from_numpy(self.array[index])
+        rows = rows.view(torch.bfloat16) if rows.dtype == torch.uint16 else rows
+        return rows if self.spread is None else self.spread(rows, index)
 
     def subset(self, index):
         """A store of some of these rows."""
-        return FeatureStore(self.array, self.index[index])
+        return FeatureStore(self.array, self.index[index], self.spread)
 
 
 def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_size=64):
@@ -94,7 +106,9 @@ def cached_features(model, X, folder, *, precision="fp32", device="cpu", batch_s
         if known is None or known["done"] < len(X):
             known = _compute(model, X, data, about, known, precision, torch.device(device), batch_size)
     dtype = np.dtype(known["dtype"])
-    return FeatureStore(np.memmap(data, dtype, "r", shape=tuple(known["shape"]))), known["cost"]
+    array = np.memmap(data, dtype, "r", shape=tuple(known["shape"]))
+    spread = (lambda rows, index: model.spread(rows, X[index])) if model.config.by_base else None
+    return FeatureStore(array, spread=spread), known["cost"]
 
 
 def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=64):
@@ -125,12 +139,36 @@ def _some_known(model, x):
 
 def _compute(model, X, data, about, known, precision, device, batch_size):
     """Write the features chunk by chunk; `known` says how far an earlier job came."""
-    pooled = model.pools_first
+    with _light(model, precision, device):
+        return _write(model, X, data, about, known, precision, device, batch_size)
+
+
+@contextmanager
+def _light(model, precision, device):
+    """Within the block, a frozen backbone has the weights that its device computes with; its own are kept aside."""
+    backbone = model.backbone
+    if precision == "bf16" and device.type in BF16_WEIGHTS:
+        model.backbone = copy.deepcopy(backbone).to(torch.bfloat16)
+    try:
+        yield
+    finally:
+        model.backbone = backbone
+
+
+def _write(model, X, data, about, known, precision, device, batch_size):
+    features_of = model.token_features if model.config.by_base else partial(model.features, pooled=model.pools_first)
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     dtype = np.dtype(np.uint16 if precision == "bf16" else np.float32)
     with torch.no_grad(), autocast(device, precision):
-        width = model.features(X[:1].to(device), pooled=pooled).shape[1:]
+        width = features_of(X[:1].to(device)).shape[1:]
+
+    def run(part, start, end):
+        with autocast(device, precision):
+            features = features_of(part[start:end].to(device))
+        features = features.to(torch.bfloat16).view(torch.uint16) if precision == "bf16" else features
+        return features.cpu().numpy()
+
     shape = (len(X), *width)
     done = known["done"] if known else 0
     _check_room(data.parent, (len(X) - done) * int(np.prod(width)) * dtype.itemsize)
@@ -147,15 +185,14 @@ def _compute(model, X, data, about, known, precision, device, batch_size):
     with cost, bar, torch.no_grad():
         while done < len(X):
             end = min(done + CHUNK, len(X))
-            for start in range(done, end, batch_size):
-                part = X[start : min(start + batch_size, end)]
-                with autocast(device, precision):
-                    features = model.features(part.to(device), pooled=pooled)
-                if precision == "bf16":
-                    features = features.to(torch.bfloat16).view(torch.uint16)
-                file[start : start + len(part)] = features.cpu().numpy()
-                cost.add(samples=len(part), tokens=part.numel())
-                bar.update(len(part))
+            tokens = model.token_counts(X[done:end]).clamp(min=1).numpy()
+            # Rows of about as many tokens go together, and more of them where they are short.
+            for batch in length_batches(tokens, batch_size * int(tokens.max())):
+                for features in in_parts(partial(run, X[done + batch]), len(batch)):
+                    file[done + batch[: len(features)]] = features
+                    batch = batch[len(features) :]
+                    cost.add(samples=len(features), tokens=len(features) * X.shape[1])
+                    bar.update(len(features))
             file.flush()
             done = end
             known = {"shape": shape, "dtype": dtype.name, "done": done, "cost": cost.totals()}
@@ -169,7 +206,8 @@ def _fingerprint(model, X, precision):
     """Digest of everything the features depend on."""
     digest = hashlib.sha256()
     config = model.config
-    own = [getattr(config, key) for key in ("context", "head", "pooling", "layers", "skip", "complement", "bases")]
+    keys = ("context", "head", "pooling", "layers", "skip", "complement", "bases", "by_base", "special_ids")
+    own = [getattr(config, key) for key in keys]
     digest.update(json.dumps([config.backbone_config, *own, precision]).encode())
     for name, tensor in sorted(model.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -299,7 +299,7 @@ def _on_backbone(model, examples, folder):
     # The last layer of a frozen encoder serves the encoder's own task; one that is trained learns to serve this one.
     # A linear probe is by custom one of the last layer.
     layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
-    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip")
+    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip", "special_tokens")
     options = {"layers": layers} | {key: model[key] for key in fields if key in model}
     wanted = options.get("pooling", "auto")
     if wanted == "auto" and (head == "linear" or reads_other_text(encoder.tokenizer, options)):
@@ -327,13 +327,10 @@ def _inputs(network, examples, training, cache, precision, device):
     if examples.target == "track":
         sequences, y, origin = _with_copies(examples, training)
     X = network.encode(as_read(network, sequences))
-    tokens = X.shape[1] // (2 if getattr(network, "reads_texts", False) else 1)
-    if examples.target == "track" and tokens != y.shape[1]:
-        raise InputError(
-            "tokenizer",
-            f"gives {tokens} tokens for {y.shape[1]} bases, a track needs one per base",
-            "use a character tokenizer",
-        )
+    values = network.positions(X) if hasattr(network, "positions") else X.shape[1]
+    if examples.target == "track" and values != y.shape[1]:
+        problem = f"reads {values} bases of {y.shape[1]}, a track has a value for each"
+        raise InputError("model", problem, "use shorter windows")
     rows, features = X.__getitem__, None
     if cache:
         store, features = cached_features(network, X, cache, precision=precision, device=device)

@@ -51,6 +51,15 @@ class Meter:
     def add_hits(self, hits, count):
         self.pairs.add(hits, count)
 
+    def sums(self):
+        """The sums as they are now; nothing is read from the device."""
+        return [sums.values for sums in (self.loss, self.pairs, self.shift)]
+
+    def put_back(self, values):
+        """Forget what was added since `sums` gave these."""
+        for sums, own in zip((self.loss, self.pairs, self.shift), values, strict=True):
+            sums.values = own
+
     def state(self):
         return [self.loss.state(), self.pairs.state(), self.shift.state()]
 
@@ -90,6 +99,16 @@ class Objective:
     def __call__(self, model, batch, meter=None):
         """Scalar loss of a batch (a dict of tensors); its sums go to `meter` when one is given."""
         raise NotImplementedError
+
+    def mass(self, batch):
+        """What the loss of a batch is a mean over, a scalar tensor: number or weight of its terms."""
+        if "targets" in batch:
+            return (batch["targets"] != -100).sum()
+        y, weight = batch["y"], batch.get("weight")
+        terms = torch.ones(y.shape) if weight is None else weight
+        if y.ndim == 2 and terms.ndim == 1:
+            terms = terms[:, None].expand_as(y)
+        return (terms[batch["known"]] if "known" in batch else terms).sum()
 
     def compute(self, meter):
         """Metric name to value, from the sums of a meter."""

@@ -1,6 +1,7 @@
 """One way to train every network. A run that was interrupted and continued ends bit-identical to one that was not."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from seqlm.common.files import atomic_path
 from seqlm.common.runtime import pick_device, pick_precision, reuse_memory, seed_everything
 from seqlm.training.checkpoints import Checkpoints, say
 from seqlm.training.engine import Engine, Progress
+from seqlm.training.memory import checkpointed
 from seqlm.training.objectives import OBJECTIVES
 
 
@@ -113,7 +115,8 @@ def fit(
         if progress.finished:
             say("training had already finished; its checkpoint is used")
         else:
-            engine.run(resume)
+            with checkpointed(model) if settings.gradient_checkpointing else nullcontext():
+                engine.run(resume)
         if engine.best_weights is not None:
             model.load_state_dict(engine.best_weights, strict=False)
         if device.type != "cpu":

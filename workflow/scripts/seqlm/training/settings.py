@@ -38,6 +38,8 @@ class FitSettings:
         Save a checkpoint when the last is older than this; changes no result.
     tensorboard : path, optional
         Write TensorBoard logs there.
+    gradient_checkpointing : bool
+        Compute activations of a language model's layers again in the backward pass instead of keeping them.
     compile : bool
         Compile the network with ``torch.compile``.
     """
@@ -61,6 +63,7 @@ class FitSettings:
     device: str = "auto"
     checkpoint_seconds: float = 30.0
     tensorboard: str | None = None
+    gradient_checkpointing: bool = False
     compile: bool = False
 
     def rate(self, step, steps):

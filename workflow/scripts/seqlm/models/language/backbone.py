@@ -20,17 +20,18 @@ from torch import nn
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
-from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
+from seqlm.models.heads import ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
+from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
 from seqlm.models.language.layer_mix import LayerMix, first_state, layer_numbers, side_by_side, states_by_layer
 from seqlm.models.language.layouts import new_encoder
-from seqlm.sequences import base_codes, reverse_complement
+from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
+from seqlm.models.language.padding import in_batch
+from seqlm.sequences import reverse_complement
 from seqlm.sequences.codes import NO_BASE
-from seqlm.tokenization import complement_ids, encode_batch, kind_of, nothing_id, spelled, tokens_are_bases
+from seqlm.tokenization import complement_ids, encode_batch, kind_of, nothing_id, spelled
+from seqlm.tokenization.bases import special_ids
 
-CONTEXTS = ("forward", "both_strands")
-SKIPS = ("none", "onehot")
-BASES = 4
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +62,12 @@ class BackboneConfig(SequenceConfig):
     padding : int, optional
         Id that stands for no token: the tokenizer's padding, or one that it never gives. What the encoder's config
         calls padding may be another, even one of a base. When missing (older bundles), the encoder's.
+    by_base : bool
+        The tokens are not the bases, one by one: a track's value is predicted from the tokens over its base.
+    special_tokens : {"pooled", "left_out"}
+        Whether those around a sequence count where tokens are pooled.
+    special_ids : list of int, optional
+        Their ids, where they are left out.
     """
 
     model_type = "seqlm-backbone"
@@ -80,6 +87,9 @@ class BackboneConfig(SequenceConfig):
         skip="none",
         token_bases=None,
         padding=None,
+        by_base=False,
+        special_tokens="pooled",
+        special_ids=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -96,6 +106,9 @@ class BackboneConfig(SequenceConfig):
         self.skip = skip
         self.token_bases = token_bases
         self.padding = padding
+        self.by_base = by_base
+        self.special_tokens = special_tokens
+        self.special_ids = special_ids
 
 
 def reads_other_text(tokenizer, options):
@@ -120,7 +133,7 @@ class BackboneModel(SequenceModel):
 
     def __init__(self, config, backbone=None):
         super().__init__(config)
-        _check(config)
+        check(config)
         if backbone is None:
             backbone = new_encoder(config.backbone_config)
         if getattr(backbone, "pooler", None) is not None:
@@ -158,15 +171,23 @@ class BackboneModel(SequenceModel):
             Fields of `BackboneConfig`.
         """
         backbone = backbone.base_model
+        if backbone.dtype in (torch.float16, torch.bfloat16):  # as some are published; a head learns in 32 bits
+            backbone.float()
+            backbone.config.dtype = torch.float32
         if options.get("context") == "both_strands":
             other = reads_other_text(tokenizer, options)  # atomic tokens have no complement, which is told
             options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
-        if options.get("skip") == "onehot":
-            options["token_bases"] = _bases(tokenizer, backbone.config.vocab_size)
+        if options.get("target", "track") == "track" and kind_of(tokenizer) not in ("character", "atomic"):
+            options["by_base"] = True
+        elif options.get("skip") == "onehot":
+            options["token_bases"] = bases_of_tokens(tokenizer, backbone.config.vocab_size)
+        if options.get("special_tokens") == "left_out":
+            options["special_ids"] = special_ids(tokenizer).tolist()
         padding = nothing_id(tokenizer) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         options = {"padding": padding} | options
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
+        check_first(model)
         return model
 
     @classmethod
@@ -180,19 +201,18 @@ class BackboneModel(SequenceModel):
         return self.config.complement == "text" and self.config.context == "both_strands"
 
     def encode(self, sequences):
-        """Token ids (N, T), uint8 or int32; (N, 2 T) where `reads_texts`.
+        """Token ids (N, T), uint8 or int32; (N, 2 T) where `reads_texts`; packed where values are `by_base`.
 
         What is more than the encoder can read is cut, which is logged. Of a text that is cut the other strand is read
         from its own beginning, which is the sequence's end.
         """
-        if self.config.target == "track" and not tokens_are_bases(self.tokenizer):
-            problem = "its tokens are not the bases of a sequence, one by one, and a track has a value for each base"
-            raise InputError("tokenizer", problem, "use a character tokenizer, or predict one value per sequence")
-        n = len(sequences)
-        both = [*sequences, *map(reverse_complement, sequences)] if self.reads_texts else sequences
-        texts = spelled(self.tokenizer, both)
-        ids = torch.from_numpy(encode_batch(self.tokenizer, texts, length=self.config.length))
         longest = longest_input(self.backbone, self.tokenizer)
+        if self.config.by_base:
+            return pack(self.tokenizer, list(sequences), self._n_strands == 2, longest)
+        sequences, n = list(sequences), len(sequences)
+        texts = [*sequences, *map(reverse_complement, sequences)] if self.reads_texts else sequences
+        ids = encode_batch(self.tokenizer, spelled(self.tokenizer, texts), length=self.config.length)
+        ids = torch.from_numpy(ids)
         if longest is not None and ids.shape[1] > longest:
             if self.config.target == "track":
                 raise InputError(
@@ -204,6 +224,23 @@ class BackboneModel(SequenceModel):
         if not self.reads_texts:
             return ids
         return torch.cat([ids[:n], ids[n:]], 1)
+
+    @property
+    def _n_strands(self):
+        return 2 if self.config.context == "both_strands" else 1
+
+    def positions(self, X):
+        """Values that a track has, from `encode`'s ids."""
+        if self.config.by_base:
+            return bases(X, self._n_strands)
+        return X.shape[1] // (2 if self.reads_texts else 1)
+
+    def token_counts(self, X):
+        """Tokens of each sequence, from `encode`'s ids: (N,), of the longer strand."""
+        if self.config.by_base:
+            return torch.stack([self._inside(ids).sum(1) for ids in unpack(X, self._n_strands).ids]).amax(0)
+        strands = X.chunk(2, 1) if self.reads_texts else [X]
+        return torch.stack([self.known(ids).sum(1) for ids in strands]).amax(0)
 
     @property
     def pools_first(self):
@@ -222,11 +259,22 @@ class BackboneModel(SequenceModel):
         X : integer tensor (N, T), or (N, 2 T), as `encode` gives it
             Ids outside the vocabulary are nothing (an N, padding).
         """
+        if self.config.by_base:
+            return self.spread(self.token_features(X), X)
         strands, turn = self.strands(X.long())
         # No graph is kept for an encoder that is not trained.
         with contextlib.nullcontext() if self._trained else torch.no_grad():
             states = [self._encode(ids, self.known(ids)) for ids in strands]
             return self.join(states, strands, turn, pooled)
+
+    def spread(self, states, X):
+        """What the head reads, see `features`, from the tokens' features: they go to each base a token stands for."""
+        return features_of_bases(states, X, self._n_strands, self.config.skip == "onehot")
+
+    def token_features(self, X):
+        """Features (N, S T, K E) of the tokens of a packed input, of one strand after the other."""
+        with contextlib.nullcontext() if self._trained else torch.no_grad():
+            return torch.cat([self._encode(ids, self._inside(ids)) for ids in unpack(X, self._n_strands).ids], 1)
 
     def strands(self, X):
         """Ids (N, T) of each strand that is read, and the positions (N, T) that turn the second one round.
@@ -248,11 +296,11 @@ class BackboneModel(SequenceModel):
     def join(self, states, strands, turn, pooled=False):
         """What the head reads, see `features`, from each strand's states (N, T, K E) and ids."""
         if pooled:
-            parts = [self.head.pool(x, self.known(ids)) for x, ids in zip(states, strands, strict=True)]
+            parts = [self.head.pool(x, self._pooled(ids)) for x, ids in zip(states, strands, strict=True)]
         else:
             parts = [states[0], *(x.gather(1, turn.unsqueeze(-1).expand_as(x)) for x in states[1:])]
             if self.config.head != "conv":
-                parts = [x * self.known(strands[0]).unsqueeze(-1) for x in parts]
+                parts = [x * self._pooled(strands[0]).unsqueeze(-1) for x in parts]
             if self.config.skip == "onehot":
                 parts.append(self._one_hot(strands[0]).to(states[0].dtype))
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
@@ -278,12 +326,21 @@ class BackboneModel(SequenceModel):
 
     def known(self, ids):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
-        ids = ids.long()  # torch cannot compare the 16-bit ids of larger vocabularies
-        known = (ids >= 0) & (ids < self.backbone.config.vocab_size)
-        padding = self.config.padding
+        known, padding = self._inside(ids), self.config.padding
         if padding is None:
             padding = self.backbone.config.pad_token_id
         return known if padding is None else known & (ids != padding)
+
+    def _inside(self, ids):
+        """Where `ids` are in the vocabulary."""
+        ids = ids.long()  # torch cannot compare the 16-bit ids of larger vocabularies
+        return (ids >= 0) & (ids < self.backbone.config.vocab_size)
+
+    def _pooled(self, ids):
+        """Where `ids` hold a token that counts when tokens are pooled."""
+        if not self.config.special_ids:
+            return self.known(ids)
+        return self.known(ids) & ~torch.isin(ids, torch.tensor(self.config.special_ids, device=ids.device))
 
     def train(self, mode=True):
         """As usual, but what is frozen stays in evaluation mode: its dropout is off."""
@@ -301,13 +358,19 @@ class BackboneModel(SequenceModel):
         """States (N, T, K E) of one strand."""
         options = {} if self.layers is None else {"output_hidden_states": True}
         if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
-            output = self.backbone(X, **options)
-        else:
-            X = X.where(known, own_padding(self.backbone.config))
-            output = self.backbone(X, attention_mask=known.long(), **options)
+            return self._states(self.backbone(X, **options), X)
+
+        def run(ids, known):
+            ids = ids.where(known, own_padding(self.backbone.config))
+            return self._states(self.backbone(ids, attention_mask=known.long(), **options), ids)
+
+        return in_batch(self.backbone, run, X, known)
+
+    def _states(self, output, ids):
+        """States (N, T, K E) of the layers that are read, from what the encoder gives for ids."""
         if self.layers is None:
             return output.last_hidden_state
-        hidden = states_by_layer(output, depth_of(self.backbone), first_state(self.backbone, X))
+        hidden = states_by_layer(output, depth_of(self.backbone), first_state(self.backbone, ids))
         if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
@@ -376,37 +439,3 @@ def _offset(network, positions):
         ):
             return 0 if module.padding_idx is None else module.padding_idx + 1
     return 0
-
-
-def _bases(tokenizer, size):
-    """Base code of each of `size` ids, 4 where the token is not one base."""
-    words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    codes = [int(base_codes([word])[0, 0]) if word and len(word) == 1 else NO_BASE for word in words]
-    if len({*codes} - {NO_BASE}) < BASES:
-        raise InputError("skip", "the backbone's tokens are not single bases", "leave skip out")
-    return (codes + [NO_BASE] * size)[:size]
-
-
-def _check(config):
-    """Settings that do not go together, said before anything is built."""
-    if config.head not in ("conv", "pooled", "linear"):
-        raise InputError("head", f"no such head: {config.head}", "use conv, pooled or linear")
-    if (config.head == "conv") != (config.target == "track"):
-        raise InputError(
-            "head", f"a {config.head} head cannot predict a {config.target}", "use conv for track, else another"
-        )
-    if config.context not in CONTEXTS:
-        raise InputError("context", f"no such context: {config.context}", f"use {' or '.join(CONTEXTS)}")
-    if config.context == "both_strands" and not config.complement:
-        raise InputError("context", "both_strands needs the tokens' complement", "give complement or use forward")
-    if config.complement == "text" and config.head != "conv" and config.pooling not in POOLINGS:
-        problem = f"{config.pooling} cannot gather both strands of a text whose tokens are not bases"
-        raise InputError("pooling", problem, "use mean_max, or context: forward")
-    if config.skip not in SKIPS:
-        raise InputError("skip", f"no such skip: {config.skip}", f"use {' or '.join(SKIPS)}")
-    if config.skip == "onehot" and config.head != "conv":
-        raise InputError("skip", f"a {config.head} head has no skip", "use it for a track, with head: conv")
-    if config.skip == "onehot" and not config.token_bases:
-        raise InputError("skip", "onehot needs the tokens' bases", "give token_bases or leave skip out")
-    if config.train not in ("head", "all") and not (isinstance(config.train, int) and config.train > 0):
-        raise InputError("train", f"cannot train {config.train!r}", "use head, all or a number of last layers")
