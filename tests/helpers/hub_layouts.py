@@ -237,7 +237,7 @@ def codon_t5(folder):
 HYENA_CONFIG = """
 from transformers import PretrainedConfig
 class HyenaConfig(PretrainedConfig):
-    model_type = "hyenadna"
+    model_type = "hyena-of-authors"  # that of HyenaDNA may be known, from multimolecule
     def __init__(self, vocab_size=12, d_model=24, n_layer=2, **kwargs):
         self.vocab_size, self.d_model, self.n_layer = vocab_size, d_model, n_layer
         super().__init__(**kwargs)
