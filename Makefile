@@ -8,12 +8,13 @@ CONFIG ?= config/config.yaml
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9._-]*\).*/\1/p' $(CONFIG))
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+EXTRAS_STAMP := $(VENV)/.installed-extras
 # A study's numbers must not depend on the machine's thread settings.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study slurm-check unlock plots test test-slurm test-all lint format docs bench clean
+.PHONY: help install extras demo study slurm-check unlock plots test test-slurm test-all lint format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,7 +33,13 @@ $(DEV_STAMP): envs/requirements-dev.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
 	@touch $@
 
+$(EXTRAS_STAMP): envs/extras.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/extras.txt -c envs/requirements.txt
+	@touch $@
+
 install: $(STAMP)  ## make .venv and install the requirements
+
+extras: $(EXTRAS_STAMP)  ## packages with classes of further published models (AGPL: see docs/models.md)
 
 demo: CONFIG := config/config.yaml
 demo: ABOUT := , about nine minutes on two cores
@@ -55,7 +62,7 @@ plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
 test: $(DEV_STAMP)  ## the tests (a few minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not slurm"
 
-test-all: $(DEV_STAMP)  ## the tests that take minutes, and the checks of style
+test-all: $(DEV_STAMP) $(EXTRAS_STAMP)  ## the tests that take minutes, and the checks of style
 	$(MAKE) lint
 	$(BIN)/python -m pytest -m "slow or slurm"
 

@@ -96,7 +96,8 @@ def test_plots_workflow_cannot_train(workflow):
 
 
 @pytest.mark.parametrize(
-    "config", ["config.yaml", *(f"studies/{n}.yaml" for n in ("tf_binding", "species", "half_life"))]
+    "config",
+    ["config.yaml", *(f"studies/{n}.yaml" for n in ("tf_binding", "species", "half_life", "published_models"))],
 )
 def test_shipped_studies_plan(root, config, tmp_path):
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--configfile", f"config/{config}"]

@@ -1,4 +1,5 @@
 # Shared by all of the workflow: the study, and short names for its paths. Imports nothing heavy.
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,6 +24,10 @@ if "sources" not in config:
 
 with one_line_errors():
     STUDY = Study(config, load_schema(WORKFLOW / "schemas" / "config.schema.yaml"))
+
+# Every job of the study loads what it trusts (seqlm/models/origin.py), those of a cluster too: they read this file.
+if STUDY.trusted_code:
+    os.environ["SEQLM_TRUST_REMOTE_CODE"] = ",".join(STUDY.trusted_code)
 
 R = STUDY.results
 LOGS = f"{R}/logs"

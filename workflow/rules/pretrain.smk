@@ -116,5 +116,14 @@ rule fetch_backbone:
     params:
         name=lambda w: w.backbone,
         backbone=lambda w: STUDY["backbones"][w.backbone],
+        code=code_digest(
+            "models/language/hub",
+            "models/language/layouts",
+            "models/language/fetching",
+            "models/language/esm",
+            "models/language/bert",
+            "models/origin",
+            "tokenization/spelling",
+        ),
     script:
         "../scripts/fetch_backbone.py"

@@ -103,6 +103,30 @@ def test_auto_classes_load_a_bundle_in_either_import_order(tmp_path, tokenizer, 
     assert float(total) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["nucleotide-transformer", "dnabert-2"])
+def test_auto_classes_load_our_reading_of_published_models(tmp_path, kind):
+    from seqlm.models.language.bert import VariantConfig, VariantForMaskedLM
+    from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
+
+    torch.manual_seed(0)
+    words = learn_tokenizer("kmer", k=3)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    model = {
+        "nucleotide-transformer": lambda: GatedEsmForMaskedLM(esm_config(words, 1, 2, 16, gated=True)),
+        "dnabert-2": lambda: VariantForMaskedLM(VariantConfig(vocab_size=len(words), alibi=True, gated=True, **size)),
+    }[kind]().eval()
+    save_bundle(model, tmp_path / "b", words)
+    code = """if True:
+        import sys
+        import seqlm
+        from transformers import AutoModelForMaskedLM, AutoTokenizer
+        ids = AutoTokenizer.from_pretrained(sys.argv[1])("ACGTTGCA", return_tensors="pt")["input_ids"]
+        print(AutoModelForMaskedLM.from_pretrained(sys.argv[1])(ids).logits.sum().item())
+    """
+    expected = model(words("ACGTTGCA", return_tensors="pt")["input_ids"]).logits.sum().item()
+    assert float(run(code, tmp_path / "b").split()[-1]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_import_is_light():
     code = (
         "import sys, seqlm; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules], dir(seqlm)[-2:])"

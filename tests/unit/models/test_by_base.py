@@ -173,7 +173,7 @@ def test_a_backbone_published_in_16_bits_carries_a_head(dtype, tmp_path):
     saved.to(dtype).save_pretrained(tmp_path / "hub")
     saved.tokenizer.save_pretrained(tmp_path / "hub")
     language = load_any(tmp_path / "hub")
-    assert language.dtype == dtype
+    assert language.dtype == torch.float32  # so that results do not hang on what it was published in
     model = BackboneModel.on(language, language.tokenizer, hidden=8).eval()
     values = predict(model, ["GATTACA"], device="cpu")
     save_bundle(model, tmp_path / "bundle")

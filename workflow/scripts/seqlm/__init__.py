@@ -1,9 +1,9 @@
 """Does a pretrained DNA or RNA language model beat a plain CNN on your own sequences, by how much and at what cost?
 
 ``import seqlm`` is light: neither torch nor transformers is loaded until a name
-that needs them is used. It also announces our language model to transformers,
-so that ``AutoModelForCausalLM.from_pretrained(bundle)`` works, whichever of the
-two packages is imported first.
+that needs them is used. It also announces our language models to
+transformers, so that ``AutoModelForCausalLM.from_pretrained(bundle)`` works,
+whichever of the two packages is imported first.
 """
 
 import importlib
@@ -37,9 +37,10 @@ def __dir__():
     return __all__
 
 
-# Importing the module is all that is needed: it registers its classes with the Auto classes itself. Run while it is
-# half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
+# Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run while
+# one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
 register_post_import_hook(
-    lambda _: importlib.import_module("seqlm.models.language.gpt"), "transformers.models.auto.modeling_auto"
+    lambda _: [importlib.import_module(f"seqlm.models.language.{name}") for name in ("gpt", "esm", "bert")],
+    "transformers.models.auto.modeling_auto",
 )
 register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")

@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from seqlm.common.errors import InputError
@@ -21,7 +20,8 @@ from seqlm.common.memory import in_parts
 from seqlm.common.runtime import pick_device
 from seqlm.inference.reading import check_size, readable
 from seqlm.models.heads import POOLINGS, pool
-from seqlm.models.language.backbone import longest_input
+from seqlm.models.language.backbone import depth_of, layers_of, longest_input, own_padding
+from seqlm.models.language.layer_mix import states_by_layer
 from seqlm.models.language.packed import over_bases
 from seqlm.models.language.padding import in_batch
 from seqlm.tokenization import encode_batch, nothing_id, spelled
@@ -207,6 +207,13 @@ def _prepared(network, precision, device):
             module.training = training
 
 
+def _chosen(output, n, layer):
+    states = states_by_layer(output, n)
+    if states is None:
+        raise InputError("layer", "the encoder does not give the states of its layers", "use layer -1")
+    return states[layer]
+
+
 class _Reached(Exception):
     """Carries a hidden layer out of a forward pass that need not go on."""
 
@@ -214,23 +221,28 @@ class _Reached(Exception):
 @contextmanager
 def _output_of(network, layer):
     """Yield ``run(ids, known) -> (n, T, D)`` for one layer."""
-    blocks = max((m for m in network.modules() if isinstance(m, nn.ModuleList)), key=len, default=[])
-    n = len(blocks)
+    blocks, n = layers_of(network), depth_of(network)
     if not -n - 1 <= layer <= n:
         raise InputError("layer", f"the encoder has {n} layers, there is no layer {layer}", f"use 0 to {n}, or -1")
     layer %= n + 1
     ours = network.config.model_type == "seqlm-gpt"
+    foreign = not type(network).__module__.startswith(("seqlm.", "transformers."))
 
-    def run(ids, known):
+    def run(ids, known, **options):
         if ours:  # reads ids outside its vocabulary as nothing, and never looks at what follows
-            return network(ids).last_hidden_state
+            return network(ids, **options)
         if known is not None:
-            ids = ids.where(known, network.config.pad_token_id or 0)
+            ids = ids.where(known, own_padding(network.config))
+        elif foreign:  # not every class does without a mask
+            known = torch.ones_like(ids, dtype=torch.bool)
         mask = None if known is None else known.long()
-        return network(input_ids=ids, attention_mask=mask).last_hidden_state
+        return network(input_ids=ids, attention_mask=mask, **options)
 
     if layer == n:
-        yield run
+        yield lambda ids, known: run(ids, known).last_hidden_state
+        return
+    if foreign or len(blocks) < n:  # what its blocks are given may have other axes, or they run more than once
+        yield lambda ids, known: _chosen(run(ids, known, output_hidden_states=True), n, layer)
         return
 
     def stop(module, args, kwargs):

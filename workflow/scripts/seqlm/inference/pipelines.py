@@ -8,9 +8,14 @@ sequence-classification    predicted class, its probabilities and confidence, fr
 =========================  ==========================================================================================
 """
 
+import json
+import os
+from pathlib import Path
+
 import torch
 from transformers import AutoConfig, Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
+from wrapt import wrap_function_wrapper
 
 from seqlm.common.errors import InputError
 from seqlm.evaluation.confidence import confidence
@@ -19,6 +24,7 @@ from seqlm.inference.prediction import predict
 from seqlm.inference.reading import texts
 from seqlm.models import model_class, model_types
 from seqlm.models.language.hub import load_any
+from seqlm.models.origin import import_classes, origin_of
 from seqlm.sequences import clean
 
 
@@ -107,6 +113,19 @@ class ClassificationPipeline(SequencePipeline):
         ]
 
 
+def _with_classes(pipeline, _, args, kwargs):
+    """Before a pipeline reads the config of a bundle: import the packages that know it."""
+    model = kwargs.get("model", args[1] if len(args) > 1 else None)
+    path = Path(model) / "config.json" if isinstance(model, (str, os.PathLike)) else None
+    if path is not None and path.is_file():
+        try:
+            import_classes(origin_of(json.loads(path.read_text())).get("classes", ()), str(model))
+        except (ValueError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise  # and whatever else is wrong with the file is told when it is loaded
+    return pipeline(*args, **kwargs)
+
+
 def register():
     """Announce our configs and tasks to transformers."""
     for model_type in model_types():
@@ -117,4 +136,5 @@ def register():
         PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline, pt_model=AnyModel)
 
 
+wrap_function_wrapper("transformers.pipelines", "pipeline", _with_classes)
 register()

@@ -3,7 +3,8 @@
 ==================  ===================================================
 config.json         architecture, target, classes, label scaling, seqlm version
 model.safetensors   weights (nothing is ever unpickled)
-tokenizer.json ...  the tokenizer, for models that read tokens
+tokenizer.json ...  the tokenizer, for models that read tokens (vocab.txt or others, where it is one in Python)
+*.py                code of a fetched model's own, which runs only when trusted (`seqlm.models.origin`)
 README.md           model card
 validation.parquet  predictions on the validation part, see `seqlm.evaluation.validation`
 ==================  ===================================================
@@ -16,10 +17,12 @@ from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from transformers import PretrainedConfig
 
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models import model_class, model_types
+from seqlm.models.origin import check_trust, import_classes, keep_code, origin_of
 from seqlm.tokenization import load_tokenizer
 
 
@@ -44,6 +47,7 @@ def save_bundle(model, folder, tokenizer=None, card=None):
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
     model.config.seqlm_version = seqlm.__version__
     with TemporaryDirectory(dir=folder, prefix=".tmp-") as temporary:
+        _keep_code(model, tokenizer, temporary)
         # Under our own names: transformers would write some encoders' weights under those of old checkpoints.
         model.save_pretrained(temporary, save_original_format=False)
         if tokenizer is not None:
@@ -54,17 +58,20 @@ def save_bundle(model, folder, tokenizer=None, card=None):
             os.replace(Path(temporary, name), folder / name)
 
 
-def load_model(folder):
+def load_model(folder, trust_remote_code=False):
     """The model in a bundle, in evaluation mode, its tokenizer as ``model.tokenizer``.
 
     Parameters
     ----------
     folder : path
+    trust_remote_code : bool
+        Run code in the bundle that came with a fetched model.
 
     Raises
     ------
     InputError
-        When the folder is no bundle, or a file of it is missing, cut short or of another model.
+        When the folder is no bundle, or a file of it is missing, cut short or of another model; it needs a package that
+        is not installed, or code that is not trusted.
     """
     folder = Path(folder)
     config = _read_config(folder)
@@ -82,10 +89,13 @@ def load_model(folder):
         raise InputError(
             folder / "model.safetensors", f"weights are damaged ({error})", "copy the bundle again"
         ) from None
-    model = cls(cls.config_class.from_dict(config))
+    import_classes(origin_of(config).get("classes", ()), folder)
+    trusted = check_trust(folder, config, trust_remote_code)
+    settings = cls.config_class.from_dict(config)
+    model = cls.with_own_code(settings, folder) if trusted else cls(settings)
     _load_state(model, state, folder)
-    if (folder / "tokenizer.json").is_file():
-        model.tokenizer = load_tokenizer(folder)
+    if (folder / "tokenizer.json").is_file() or (folder / "tokenizer_config.json").is_file():
+        model.tokenizer = load_tokenizer(folder, trusted)
     return model.eval()
 
 
@@ -100,7 +110,7 @@ def model_card(model, card):
     }
     lines = [
         "---",
-        "license: mit",
+        *(f"{name}: {value}" for name, value in _licence(config).items()),
         "library_name: seqlm",
         "---",
         "",
@@ -113,6 +123,26 @@ def model_card(model, card):
             lines += ["", f"## {heading}", "", *(_table(content) if isinstance(content, dict) else [str(content)])]
     lines += ["", "Load it with `seqlm.load_model(folder)`.", ""]
     return "\n".join(lines)
+
+
+def _licence(config):
+    """That of the model which was fetched, and of what stands on it; unknown when it says none."""
+    origin = origin_of(config)
+    return origin.get("licence") or {"license": "unknown"} if origin else {"license": "mit"}
+
+
+def _keep_code(model, tokenizer, folder):
+    """Put the code of a fetched model into its bundle, and take down what it is."""
+    origin = origin_of(model.config)
+    encoder = getattr(model, "backbone", model)
+    record = keep_code(folder, encoder, encoder.config, tokenizer) if origin else None
+    if record is None:
+        return
+    for config in (model.config, encoder.config):
+        if getattr(config, "seqlm_origin", None):
+            config.seqlm_origin = origin | {"code": record}
+    if getattr(model.config, "backbone_config", None):
+        model.config.backbone_config["seqlm_origin"] = origin | {"code": record}
 
 
 def _table(rows):
@@ -131,7 +161,7 @@ def _read_config(folder):
         raise InputError(path, f"not readable as JSON ({error})", "copy the bundle again") from None
     if not isinstance(config, dict):
         raise InputError(path, "holds no settings", "copy the bundle again")
-    return config
+    return PretrainedConfig.get_config_dict(folder, local_files_only=True)[0]  # numbers that JSON has not: infinity
 
 
 def _load_state(model, state, folder):

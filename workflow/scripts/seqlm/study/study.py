@@ -266,6 +266,16 @@ class Study(NewFiles):
         return [name for name in self.backbones if "hub" in self.config["backbones"][name]]
 
     @cached_property
+    def trusted_code(self):
+        """Names of the hub models whose own code the study trusts, for ``SEQLM_TRUST_REMOTE_CODE``."""
+        chosen = [self.config["backbones"][name] for name in self.fetched]
+        return [
+            "@".join(filter(None, (backbone["hub"], backbone.get("revision"))))
+            for backbone in chosen
+            if backbone["trust_remote_code"]
+        ]
+
+    @cached_property
     def scored(self):
         """Fetched backbones whose bits per base are measured."""
         return [name for name in self.fetched if self.config["backbones"][name]["corpus"]]

@@ -155,7 +155,11 @@ class KmerEncoder:
         for overlapping in (False, True):
             encoder = cls(k, overlapping, vocabulary, tokenizer.unk_token_id, tokenizer.pad_token_id, *ends)
             ids, lengths = encoder.encode(_PROBES)
-            if all(list(ids[i, : lengths[i]]) == tokenizer(probe)["input_ids"] for i, probe in enumerate(_PROBES)):
+            try:
+                same = [list(ids[i, : lengths[i]]) == tokenizer(probe)["input_ids"] for i, probe in enumerate(_PROBES)]
+            except ValueError:  # a tokenizer of codons refuses what is none
+                return None
+            if all(same):
                 return encoder
         return None
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_folder
+from seqlm.tokenization.spelling import spelling_of
 
 KINDS = {
     "character": "seqlm.tokenization.character",
@@ -61,16 +62,35 @@ def save_tokenizer(tokenizer, folder):
         tokenizer.save_pretrained(temporary)
 
 
-def load_tokenizer(folder):
-    """Read a tokenizer from a folder (its own or a bundle)."""
-    from transformers import PreTrainedTokenizerFast
+def load_tokenizer(folder, trust_remote_code=False, published=False):
+    """Read a tokenizer from a folder (its own or a bundle).
 
-    if not (Path(folder) / "tokenizer.json").is_file():
+    Fast tokenizers are one file, tokenizer.json. Those in Python (of the Nucleotide Transformer, of other packages)
+    have files of their own and a class that tokenizer_config.json names.
+
+    Parameters
+    ----------
+    folder : path
+    trust_remote_code : bool
+        Run the tokenizer's own code in that folder, where it has some.
+    published : bool
+        The folder is of a published model: what is missing there follows from its config.json.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    folder = Path(folder)
+    fast = (folder / "tokenizer.json").is_file() and not published
+    if not fast and not published and not (folder / "tokenizer_config.json").is_file():
         raise InputError(folder, "no tokenizer.json there", "give the folder of a tokenizer or bundle")
     try:
-        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        if fast:
+            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
     except Exception as error:  # the reader raises whatever its parsers raise
-        raise InputError(folder, f"tokenizer cannot be read ({error})", "learn the tokenizer again") from None
+        message = " ".join(str(error).split())[:200]
+        raise InputError(
+            folder, f"tokenizer cannot be read ({message})", "learn or fetch the tokenizer again"
+        ) from None
 
 
 def kind_of(tokenizer):
@@ -137,37 +157,28 @@ def token_rows(tokenizer, texts):
 
 
 def spelled(tokenizer, sequences):
-    """Sequences of bases in the letters that a tokenizer knows.
+    """Sequences of bases as a tokenizer reads them.
 
     Parameters
     ----------
-    tokenizer : PreTrainedTokenizerFast
+    tokenizer : PreTrainedTokenizerBase
     sequences : list of str
         Any case, T or U.
 
     Returns
     -------
     list of str
-        Upper case, with T, or with U for a tokenizer of RNA (see `reads_rna`). Atomic tokens are words of
-        their own and stay as they are.
+        In the tokenizer's `seqlm.tokenization.spelling.Spelling`: upper or lower case, T or U, with or without spaces.
+        Atomic tokens are words of their own and stay as they are.
+
+    Raises
+    ------
+    InputError
+        See `Spelling.write`.
     """
     if kind_of(tokenizer) == "atomic":
         return list(sequences)
-    written, wanted = ("T", "U") if reads_rna(tokenizer) else ("U", "T")
-    return [sequence.upper().replace(written, wanted) for sequence in sequences]
-
-
-def reads_rna(tokenizer):
-    """Whether bases are spelled with U: in a vocabulary that has no T, or one of every character of a text of RNA.
-
-    Kept on the tokenizer.
-    """
-    if "_reads_rna" not in tokenizer.__dict__:
-        words = [word for word in tokenizer.get_vocab() if set(word.upper()) <= set("ACGTUN")]
-        letters = set("".join(words).upper())
-        noted = tokenizer.init_kwargs.get("seqlm", {}).get("molecule") == "rna"
-        tokenizer.__dict__["_reads_rna"] = noted or "U" in letters and "T" not in letters
-    return tokenizer.__dict__["_reads_rna"]
+    return [spelling_of(tokenizer).write(sequence) for sequence in sequences]
 
 
 def complement_ids(tokenizer):

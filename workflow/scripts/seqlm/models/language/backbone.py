@@ -17,23 +17,21 @@ import logging
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import ConvHead, LinearHead, pooled_head
 from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
 from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
-from seqlm.models.language.layer_mix import LayerMix, layer_numbers, side_by_side
+from seqlm.models.language.layer_mix import LayerMix, first_state, layer_numbers, side_by_side, states_by_layer
+from seqlm.models.language.layouts import new_encoder
 from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
 from seqlm.models.language.padding import in_batch
 from seqlm.sequences import reverse_complement
 from seqlm.sequences.codes import NO_BASE
-from seqlm.tokenization import complement_ids, encode_batch, kind_of, spelled
+from seqlm.tokenization import complement_ids, encode_batch, kind_of, nothing_id, spelled
 from seqlm.tokenization.bases import special_ids
 
-# RoBERTa's way of counting positions begins after the padding id.
-_OFFSET_POSITIONS = {"esm": 2, "roberta": 2, "xlm-roberta": 2, "camembert": 2}
 log = logging.getLogger(__name__)
 
 
@@ -63,6 +61,9 @@ class BackboneConfig(SequenceConfig):
         Base code of each token (4: not a base), for the skip.
     depth : int
         Convolutions of a conv head.
+    padding : int, optional
+        Id that stands for no token: the tokenizer's padding, or one that it never gives. What the encoder's config
+        calls padding may be another, even one of a base. When missing (older bundles), the encoder's.
     by_base : bool
         The tokens are not the bases, one by one: a track's value is predicted from the tokens over its base.
     special_tokens : {"pooled", "left_out"}
@@ -88,6 +89,7 @@ class BackboneConfig(SequenceConfig):
         skip="none",
         token_bases=None,
         depth=1,
+        padding=None,
         by_base=False,
         special_tokens="pooled",
         special_ids=None,
@@ -107,6 +109,7 @@ class BackboneConfig(SequenceConfig):
         self.skip = skip
         self.token_bases = token_bases
         self.depth = depth
+        self.padding = padding
         self.by_base = by_base
         self.special_tokens = special_tokens
         self.special_ids = special_ids
@@ -136,14 +139,13 @@ class BackboneModel(SequenceModel):
         super().__init__(config)
         check(config)
         if backbone is None:
-            options = dict(config.backbone_config)
-            backbone = AutoModel.from_config(AutoConfig.for_model(options.pop("model_type"), **options))
+            backbone = new_encoder(config.backbone_config)
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # never used here, and not every checkpoint has its weights
         self.backbone = backbone
         strands = 2 if config.context == "both_strands" else 1
         dim = self.backbone.config.hidden_size * strands
-        self.layers = layer_numbers(config.layers, len(layers_of(backbone)))
+        self.layers = layer_numbers(config.layers, depth_of(backbone))
         self.mix = None
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
@@ -185,12 +187,17 @@ class BackboneModel(SequenceModel):
             options["token_bases"] = bases_of_tokens(tokenizer, backbone.config.vocab_size)
         if options.get("special_tokens") == "left_out":
             options["special_ids"] = special_ids(tokenizer).tolist()
-        if backbone.config.pad_token_id is None:
-            backbone.config.pad_token_id = tokenizer.pad_token_id  # or padding would be read as a token
+        padding = nothing_id(tokenizer) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        options = {"padding": padding} | options
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
         check_first(model)
         return model
+
+    @classmethod
+    def with_own_code(cls, config, folder):
+        """As the class itself, with an encoder whose code lies in a folder that the caller trusts."""
+        return cls(config, new_encoder(config.backbone_config, folder))
 
     @property
     def reads_texts(self):
@@ -323,7 +330,9 @@ class BackboneModel(SequenceModel):
 
     def known(self, ids):
         """Where `ids` (N, T) hold a token: (N, T) bool."""
-        known, padding = self._inside(ids), self.backbone.config.pad_token_id
+        known, padding = self._inside(ids), self.config.padding
+        if padding is None:
+            padding = self.backbone.config.pad_token_id
         return known if padding is None else known & (ids != padding)
 
     def _inside(self, ids):
@@ -353,23 +362,23 @@ class BackboneModel(SequenceModel):
         """States (N, T, K E) of one strand."""
         options = {} if self.layers is None else {"output_hidden_states": True}
         if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
-            return self._states(self.backbone(X, **options))
-        padding = self.backbone.config.pad_token_id or 0
+            return self._states(self.backbone(X, **options), X)
 
         def run(ids, known):
-            return self._states(self.backbone(ids.where(known, padding), attention_mask=known.long(), **options))
+            ids = ids.where(known, own_padding(self.backbone.config))
+            return self._states(self.backbone(ids, attention_mask=known.long(), **options), ids)
 
         return in_batch(self.backbone, run, X, known)
 
-    def _states(self, output):
-        """States (N, T, K E) of the layers that are read, from what the encoder gives."""
+    def _states(self, output, ids):
+        """States (N, T, K E) of the layers that are read, from what the encoder gives for ids."""
         if self.layers is None:
             return output.last_hidden_state
-        hidden = getattr(output, "hidden_states", None) or ()
-        if len(hidden) != len(layers_of(self.backbone)) + 1:
+        hidden = states_by_layer(output, depth_of(self.backbone), first_state(self.backbone, ids))
+        if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")
-        return self.chosen([*hidden[:-1], output.last_hidden_state])
+        return self.chosen(hidden)
 
     def _one_hot(self, X):
         """(N, T, 4), zero where there is no base."""
@@ -403,11 +412,34 @@ def layers_of(backbone):
     return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
 
 
+def own_padding(config):
+    """The id that an encoder's config calls padding, to stand under the mask: some count positions from it."""
+    padding = config.pad_token_id or 0
+    return padding if 0 <= padding < config.vocab_size else 0
+
+
+def depth_of(backbone):
+    """How many blocks the encoder runs: more than it has where they share weights (ALBERT)."""
+    return max(len(layers_of(backbone)), getattr(backbone.config, "num_hidden_layers", None) or 0)
+
+
 def longest_input(network, tokenizer):
     """Tokens that tokenizer and network take at most; None when they do not say."""
     config = network.config
     limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
-    if positions and getattr(config, "position_embedding_type", None) != "rotary":
-        limits.append(positions - _OFFSET_POSITIONS.get(config.model_type, 0))
+    if positions and getattr(config, "position_embedding_type", None) not in ("rotary", "alibi"):
+        limits.append(positions - _offset(network, positions))
     return min((limit for limit in limits if limit), default=None)
+
+
+def _offset(network, positions):
+    """How many of the positions come before the first token: RoBERTa's way of counting begins after the padding id."""
+    for name, module in network.named_modules():
+        if (
+            name.endswith("position_embeddings")
+            and isinstance(module, nn.Embedding)
+            and module.num_embeddings == positions
+        ):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0

@@ -51,6 +51,37 @@ def layer_numbers(layers, n):
     return list(numbers)
 
 
+def states_by_layer(output, n, embedded=None):
+    """States of the layers 0 to n out of what an encoder of n blocks gives, n + 1 tensors (N, T, E).
+
+    The last is the final output, behind the last norm: some (HyenaDNA) give it and what it was before. Those that read
+    alignments (RNA-MSM) have an axis of sequences, of one each.
+
+    Parameters
+    ----------
+    output : ModelOutput
+        With ``hidden_states`` and ``last_hidden_state``.
+    n : int
+    embedded : tensor (N, T, E), optional
+        The state before the first block, of an encoder that leaves it out (see `first_state`).
+
+    Returns
+    -------
+    list of tensor, or None where the encoder does not give its layers
+    """
+    hidden, last = getattr(output, "hidden_states", None) or (), output.last_hidden_state
+    hidden = hidden if embedded is None or not hidden else (embedded, *hidden)
+    if len(hidden) not in (n + 1, n + 2) or any(x.numel() != last.numel() for x in hidden[:n]):
+        return None
+    return [*(x.reshape(last.shape) for x in hidden[:n]), last]
+
+
+def first_state(backbone, ids):
+    """The embedding of ids, where transformers leaves it out of the states of layers (Mamba); else None."""
+    left_out = "mamba" in backbone.config.model_type and type(backbone).__module__.startswith("transformers.")
+    return backbone.get_input_embeddings()(ids) if left_out else None
+
+
 def side_by_side(hidden, numbers):
     """Chosen layers, each normalised: n + 1 tensors (N, T, E) -> (N, T, K E)."""
     chosen = [F.layer_norm(hidden[k], hidden[k].shape[-1:], eps=1e-6) for k in numbers]

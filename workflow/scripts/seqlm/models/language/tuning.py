@@ -9,6 +9,9 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.language.backbone import BackboneModel, layers_of
 
+# Maps of a Mamba whose weights its kernels read without calling them: what stands beside them would be passed by.
+_FUSED = ("x_proj", "dt_proj", "out_proj")
+
 
 def tuned(backbone, tokenizer, train="head", rank=8, alpha=16, lora_dropout=0.05, **options):
     """A head on a backbone, ready to be trained.
@@ -78,11 +81,13 @@ def _add_lora(model, rank, alpha, dropout):
     layers = layers_of(model.backbone)
     prefix = next(name for name, module in model.backbone.named_modules() if module is layers)
     linear = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear | Conv1D)]
+    if "mamba" in model.backbone.config.model_type:
+        linear = [name for name in linear if name.rpartition(".")[2] not in _FUSED]
     names = [f"{prefix}.{name}" for name in linear]
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
     try:
         inject_adapter_in_model(config, model.backbone)
-    except ValueError as error:  # peft knows which kinds of layers (those of Mamba) LoRA cannot be put beside
+    except ValueError as error:  # peft knows which kinds of layers LoRA cannot be put beside
         kind = model.backbone.config.model_type
         problem = f"LoRA does not fit a backbone of type {kind} ({error})"
         raise InputError("train", problem, "use train: head, all or {freeze: n}") from None
