@@ -21,7 +21,8 @@ def backbones(root):
 
     def made(**entries):
         entries = {name: {"tokenizer": "bases", "corpus": ["genome"], **entry} for name, entry in entries.items()}
-        config = {"study": "x", "sources": {"genome": {"fasta": "x.fa"}}, "tokenizers": {"bases": {"kind": "character"}}}
+        config = {"study": "x", "sources": {"genome": {"fasta": "x.fa"}}}
+        config["tokenizers"] = {"bases": {"kind": "character"}}
         return Study({**config, "backbones": entries}, schema)["backbones"]
 
     return made
