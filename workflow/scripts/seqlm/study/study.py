@@ -210,7 +210,7 @@ class Study(NewFiles):
         """Names of the sources that a dataset is made from, in a fixed order."""
         dataset = self.config["datasets"][name]
         names = []
-        for section in ("windows", "table", "records", "transcripts"):
+        for section in ("windows", "table", "records", "regions", "transcripts"):
             part = dataset.get(section, {})
             for key in ("source", "sequences", "scores", "labels", "genome", "annotation", "genbank"):
                 value = part.get(key)
