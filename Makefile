@@ -8,12 +8,14 @@ CONFIG ?= config/config.yaml
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9._-]*\).*/\1/p' $(CONFIG))
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+SEQLM = PYTHONPATH=workflow/scripts $(BIN)/python -m seqlm.console
+GIVEN = $(if $(filter all,$(CORES)),,--cores $(CORES))
 # A study's numbers must not depend on the machine's thread settings.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study plots test test-all lint format docs bench clean
+.PHONY: help install new plan demo study plots test test-all lint format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,14 +36,21 @@ $(DEV_STAMP): envs/requirements-dev.txt $(STAMP)
 
 install: $(STAMP)  ## make .venv and install the requirements
 
+OUT ?= my_study.yaml
+new: $(STAMP)  ## write a first study of your files: FASTA=, TABLE=, BED= or GFF=; LABELS=, GENOME=, LABEL=column, OUT=
+	@$(SEQLM) new $(GIVEN) --output $(OUT) $(if $(GENOME),--genome $(GENOME)) $(if $(LABEL),--label $(LABEL)) \
+		$(if $(ID),--id $(ID)) $(or $(FASTA),$(BED),$(GFF),$(TABLE)) $(LABELS)
+
+plan: $(STAMP)  ## say what the study of CONFIG will take here: jobs, time, memory, disk
+	@$(SEQLM) plan $(GIVEN) $(CONFIG)
+
 demo: CONFIG := config/config.yaml
 demo: ABOUT := , about nine minutes on two cores
 demo: study  ## run the demo study and write results/demo/report.html
 
-study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
-	@echo "seqlm: running the study $(STUDY)$(ABOUT). Lines 'n of m steps' tell how far it is; logs: results/$(STUDY)/logs"
-	$(BIN)/snakemake all --cores $(CORES) --configfile $(CONFIG)
-	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
+study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml; a line a minute says how far it is
+	@echo "seqlm: $(STUDY)$(ABOUT)"
+	@$(SEQLM) run $(GIVEN) $(CONFIG)
 
 plots: $(STAMP)  ## redraw every figure and the report of CONFIG; never trains
 	$(BIN)/snakemake all -s workflow/plots.smk --cores $(CORES) --configfile $(CONFIG) --forceall

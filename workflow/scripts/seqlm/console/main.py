@@ -1,6 +1,7 @@
 """The command `seqlm` and its subcommands. Light: `--help` and completion load no network."""
 
 import importlib
+import signal
 import sys
 
 # Word -> (what it does, module, stem of its functions <stem>_command(arguments, prog) and <stem>_parser(prog)).
@@ -34,6 +35,8 @@ def main(arguments=None):
 
         print(f"seqlm {__version__}")
     elif given[0] in COMMANDS:
+        if hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is piped to head ends without a word
         _, module, stem = COMMANDS[given[0]]
         getattr(importlib.import_module(module), f"{stem}_command")(given[1:], prog=f"seqlm {given[0]}")
     else:

@@ -128,7 +128,13 @@ def inspect(sequences, labels=None, genome=None, *, label=None, id=None):
     if genome is not None:
         sources.setdefault("genome", {"fasta": str(genome)})
     paths = {source: next(iter(about.values())) for source, about in sources.items()}
-    examples, summary = examples_of("labels", entry, paths)
+    where = f"{labels or sequences}, column {label!r}"
+    try:
+        examples, summary = examples_of("labels", entry, paths)
+    except InputError as error:  # a newcomer knows columns, not datasets
+        if str(error.where) != "datasets.labels":
+            raise
+        raise InputError(where, error.problem, f"{error.mend}, or name another column (LABEL=)") from None
     kind = next(kind for kind in ("records", "table", "regions", "transcripts") if kind in entry)
     seen = Seen(kind, sources, entry, examples, summary, label, notes)
     _look_closer(seen, sequences)

@@ -28,6 +28,30 @@ def find_workflow(folder=None):
     raise InputError(where, "is no checkout of the workflow", "go to its folder, or name it with --workflow")
 
 
+def snakemake_command(config, workflow=None, cores=None, options=()):
+    """The command line that runs a study.
+
+    Parameters
+    ----------
+    config, workflow, cores
+        As for `planned_jobs`.
+    options : sequence of str
+        Of Snakemake's; targets first ("all" where there is none). Without a profile among them, that of one machine's
+        CPU holds, from whatever folder the command is given.
+
+    Returns
+    -------
+    list of str
+    """
+    folder = find_workflow(workflow)
+    targets = [] if options and not options[0].startswith("-") else ["all"]
+    command = [sys.executable, "-m", "snakemake", *targets, *options, "--nocolor", "-s", str(folder / "Snakefile")]
+    profile = folder.parent / "profiles" / "default"
+    if not any(option.split("=")[0] in ("--profile", "--workflow-profile") for option in options) and profile.exists():
+        command += ["--workflow-profile", str(profile)]
+    return [*command, "--cores", str(cores or "all"), "--configfile", str(config)]
+
+
 def planned_jobs(config, workflow=None, cores=None, options=()):
     """Jobs that are still to be run for a study, by a dry run.
 
@@ -50,9 +74,7 @@ def planned_jobs(config, workflow=None, cores=None, options=()):
     InputError
         Snakemake cannot plan the study: what it says, on one line.
     """
-    snakefile = find_workflow(workflow) / "Snakefile"
-    command = [sys.executable, "-m", "snakemake", "all", "-n", "--nocolor", "--nolock", "-s", str(snakefile)]
-    command += ["--cores", str(cores or "all"), "--configfile", str(config), *options]
+    command = snakemake_command(config, workflow, cores, [*options, "--dry-run", "--nolock"])
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from seqlm.planning.jobs import PlannedJob, find_workflow
+from seqlm.planning.jobs import PlannedJob, snakemake_command
 from seqlm.planning.plan import duration, job_words, load_study
 
 # Seconds of jobs whose rule has not ended yet, where no plan says better: only their ratios matter.
@@ -132,9 +132,7 @@ def run(config, cores=None, workflow=None, options=(), every=60.0):
     log.parent.mkdir(parents=True, exist_ok=True)
     plan = results / "plan.json"
     progress = Progress(json.loads(plan.read_text())["jobs"] if plan.exists() else ())
-    targets = [] if options and not options[0].startswith("-") else ["all"]
-    command = [sys.executable, "-m", "snakemake", *targets, *options, "--nocolor", "--cores", str(cores or "all")]
-    command += ["-s", str(find_workflow(workflow) / "Snakefile"), "--configfile", str(config)]
+    command = snakemake_command(config, workflow, cores, options)
     print(f"seqlm: running the study {study.name}; what Snakemake says goes to {log}", flush=True)
     started = time.monotonic()
     ended = threading.Event()
