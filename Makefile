@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install new plan demo study plots test test-all lint format docs bench clean
+.PHONY: help install new plan demo study plots test test-all lint format docs docs-site bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,11 @@ format: $(DEV_STAMP)  ## rewrite Python and Snakemake files in the project's sty
 
 docs: $(STAMP)  ## rewrite config/README.md from the schema
 	$(BIN)/python config/make_readme.py
+
+docs-site:  ## the pages of docs/ as a site, in site/
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check -r envs/docs.txt
+	build/docs/bin/python -m mkdocs build --strict
 
 bench: $(DEV_STAMP)  ## measured comparisons; see benchmarks/README.md
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

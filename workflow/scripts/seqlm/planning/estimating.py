@@ -31,9 +31,9 @@ HEAVY = {"learn_tokenizer", "tokenize_corpus", "pretrain_backbone", "train_model
          "predict_files", "score_files", "score_variants"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 18, "dilated": 5, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
-# Training mostly ends about this many times its patience after its start.
-PATIENCES = 3
-START = 1.5  # what else a job needs to begin: a multiple of its imports
+# Training mostly ends about this many times its patience after its start: of networks from scratch, of heads.
+PATIENCES = 3, 6
+START = 2  # what else a job needs to begin: a multiple of its imports
 PACKED = 0.3  # bytes a base, compressed
 
 
@@ -174,7 +174,7 @@ class Estimate:
         examples = n * train * copies
         settings = training_settings(training, examples, own)
         patience = settings.get("patience", 10)
-        epochs = min(settings.get("epochs", 100), PATIENCES * patience if patience else float("inf"))
+        epochs = min(settings.get("epochs", 100), PATIENCES[own is None] * patience if patience else float("inf"))
         steps = epochs * examples / settings.get("batch_size", 64)
         # Each step also has its share of the Trainer's own work.
         epoch = examples * rates["train"] + (n * validation + examples) * self._read_once(rates)
