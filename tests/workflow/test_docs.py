@@ -162,6 +162,14 @@ def test_every_study_of_the_pages_is_one(root):
     assert studies >= 4
 
 
+def test_sizes_of_language_models_are_as_the_page_says(root):
+    from seqlm.models.language.sizes import SIZES
+
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([\d, ]+) \|", (root / "docs/start.md").read_text(), re.M)
+    told = {name: [int(number.replace(",", "")) for number in numbers.split(", ")] for name, numbers in rows}
+    assert told == {name: [own["layers"], own["width"], own["steps"]] for name, own in SIZES.items()}
+
+
 def test_python_of_the_readme_names_what_there_is(root):
     import ast
 

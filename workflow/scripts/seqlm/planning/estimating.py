@@ -180,6 +180,11 @@ class Estimate:
         epoch = examples * rates["train"] + (n * validation + examples) * self._read_once(rates)
         return features + epochs * epoch + 0.004 * steps + n * validation * rates["predict"]
 
+    def _train_on_subsample(self, wildcards):
+        dataset = wildcards["dataset"]
+        training = self._examples(dataset) * self._shares(dataset)[0]
+        return self._train_model(wildcards) * min(1, int(wildcards["size"]) / max(training, 1))
+
     def _sharing(self, dataset, name):
         """Jobs that share one set of features."""
         return max(1, len(self.study.jobs_of(dataset, name)))
