@@ -10,6 +10,7 @@ JOBS = 8  # that run side by side where there are many cores
 FEW = 2000  # examples below which every one is tested, in folds
 GIANT = 0.5  # share of the examples in one cluster from which clusters cannot be dealt out
 READABLE = 1000  # bases that a language model trained here reads at most
+SALUKI = 12288  # tokens that the published network reads
 TOKENS = 9600  # of a step of pretraining, at least
 
 
@@ -130,7 +131,7 @@ def _language_model(seen, made):
 
 
 def _mrna_models(seen, made):
-    longest = int(seen.summary["length"]["max"])
+    longest = min(int(seen.summary["length"]["max"]), SALUKI)
     made.models = {
         "linear": {"network": "linear"},
         "saluki": {

@@ -132,7 +132,7 @@ def inspect(sequences, labels=None, genome=None, *, label=None, id=None):
     try:
         examples, summary = examples_of("labels", entry, paths)
     except InputError as error:  # a newcomer knows columns, not datasets
-        if str(error.where) != "datasets.labels":
+        if not str(error.where).startswith("datasets.labels"):
             raise
         raise InputError(where, error.problem, f"{error.mend}, or name another column (LABEL=)") from None
     kind = next(kind for kind in ("records", "table", "regions", "transcripts") if kind in entry)
@@ -269,6 +269,7 @@ def _look_closer(seen, path):
     if odd:
         notes.append(f"{odd:,} letters are neither bases nor N; they are read as N")
     for kind, words in (("labels_without_sequence", "rows of the table have no sequence of their id"),
+                        ("labels_without_transcript", "rows of the table are of no coding transcript"),
                         ("outside", "regions reach beyond their chromosome"), ("duplicates", "regions are there twice"),
                         ("too_many_n", "regions have more than 10% N")):  # fmt: skip
         if counts.get(kind):
