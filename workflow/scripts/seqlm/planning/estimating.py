@@ -26,14 +26,14 @@ STAGE_OF = {
     "gather_loo": "attribution", "export_scores": "attribution", "score_files": "attribution",
 }  # fmt: skip
 # Jobs that load torch and transformers; the others load pandas or matplotlib.
-HEAVY = {"learn_tokenizer", "tokenize_corpus", "pretrain_backbone", "train_model", "train_on_subsample",
+HEAVY = {"pretrain_backbone", "train_model", "train_on_subsample",
          "predict_targets", "score_loo", "score_loo_shard", "export_scores", "embed_sequences", "fetch_backbone",
          "predict_files", "score_files", "score_variants"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 18, "dilated": 5, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
 # Training mostly ends about this many times its patience after its start: of networks from scratch, of heads.
 PATIENCES = 3, 6
-START = 2  # what else a job needs to begin: a multiple of its imports
+START = 2.4  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
 PACKED = 0.3  # bytes a base, compressed
 
 
@@ -60,7 +60,7 @@ class Estimate:
         if known:
             return known[0]
         rule, machine = job.rule, self.machine
-        start = START * (machine.start if rule in HEAVY else machine.light_start) + 0.5
+        start = START * (machine.start if rule in HEAVY else machine.light_start) + 1
         work = getattr(self, f"_{rule}", None)
         return start + (work(job.wildcards) if work else 0)
 
