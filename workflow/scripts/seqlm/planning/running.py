@@ -1,6 +1,7 @@
 """Running a study: Snakemake's own lines go to a log file, a line a minute says how far it is."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -141,8 +142,11 @@ def run(config, cores=None, workflow=None, options=(), every=60.0):
         while not ended.wait(every):
             print(progress.line(started, time.monotonic()), flush=True)
 
+    # As make sets them: a study's numbers must not depend on the machine's own settings.
+    environment = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", **os.environ}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "bufsize": 1}
     with open(log, "w") as file:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+        process = subprocess.Popen(command, env=environment, **pipes)
         threading.Thread(target=tell, daemon=True).start()
         show = 0
         try:
@@ -151,9 +155,9 @@ def run(config, cores=None, workflow=None, options=(), every=60.0):
                 file.flush()
                 if progress.read(line, time.monotonic()):
                     show = KEPT
-                if show and line.strip():
+                if show:
                     print(line, end="", file=sys.stderr, flush=True)
-                show = max(show - 1, 0) if line.strip() else 0 if show < KEPT - 12 else show
+                    show -= 1
             status = process.wait()
         except KeyboardInterrupt:  # Snakemake has got it too, and ends its jobs
             status = process.wait() or 130
