@@ -9,12 +9,14 @@ STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9._-]*\).*/\1/p' $(CONFIG))
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 EXTRAS_STAMP := $(VENV)/.installed-extras
+SEQLM = PYTHONPATH=workflow/scripts $(BIN)/python -m seqlm.console
+GIVEN = $(if $(filter all,$(CORES)),,--cores $(CORES))
 # A study's numbers must not depend on the machine's thread settings.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install extras demo study slurm-check unlock plots test test-slurm test-all lint format docs bench clean
+.PHONY: help install extras new plan demo study slurm-check unlock plots test test-slurm test-all lint format docs docs-site bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,15 +42,21 @@ $(EXTRAS_STAMP): envs/extras.txt $(STAMP)
 install: $(STAMP)  ## make .venv and install the requirements
 
 extras: $(EXTRAS_STAMP)  ## packages with classes of further published models (AGPL: see docs/models.md)
+OUT ?= my_study.yaml
+new: $(STAMP)  ## write a first study of your files: FASTA=, TABLE=, BED= or GFF=; LABELS=, GENOME=, LABEL=column, OUT=
+	@$(SEQLM) new $(GIVEN) --output $(OUT) $(if $(GENOME),--genome $(GENOME)) $(if $(LABEL),--label $(LABEL)) \
+		$(if $(ID),--id $(ID)) $(or $(FASTA),$(BED),$(GFF),$(TABLE)) $(LABELS)
+
+plan: $(STAMP)  ## say what the study of CONFIG will take here: jobs, time, memory, disk
+	@$(SEQLM) plan $(GIVEN) $(CONFIG)
 
 demo: CONFIG := config/config.yaml
 demo: ABOUT := , about nine minutes on two cores
 demo: study  ## run the demo study and write results/demo/report.html
 
-study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml
-	@echo "seqlm: running the study $(STUDY)$(ABOUT). Lines 'n of m steps' tell how far it is; logs: results/$(STUDY)/logs"
-	$(BIN)/snakemake all --cores $(CORES) --configfile $(CONFIG)
-	@echo "seqlm: done. Open results/$(STUDY)/report.html in a browser."
+study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml; a line a minute says how far it is
+	@echo "seqlm: $(STUDY)$(ABOUT)"
+	@$(SEQLM) run $(GIVEN) $(CONFIG)
 
 slurm-check: $(STAMP)  ## say what of the study of CONFIG would never start on this SLURM cluster
 	@PYTHONPATH=workflow/scripts $(BIN)/python workflow/scripts/check_cluster.py $(CONFIG)
@@ -84,6 +92,11 @@ format: $(DEV_STAMP)  ## rewrite Python and Snakemake files in the project's sty
 
 docs: $(STAMP)  ## rewrite config/README.md from the schema
 	$(BIN)/python config/make_readme.py
+
+docs-site:  ## the pages of docs/ as a site, in site/
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check -r envs/docs.txt
+	build/docs/bin/python -m mkdocs build --strict
 
 bench: $(DEV_STAMP)  ## measured comparisons; see benchmarks/README.md
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -132,7 +132,7 @@ def main():
 
 def report(data, predictions, task, out):
     """Intervals of every model, of Saluki averaged over its seeds, and of the ensemble with the first model."""
-    from seqlm.evaluation.comparison import compare
+    from seqlm.evaluation.contest.comparison import compare
     from seqlm.inference.ensemble import combine
 
     labels = data.examples.set_index("id")["target"]

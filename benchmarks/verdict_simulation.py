@@ -18,7 +18,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from seqlm.evaluation.comparison import compare
+from seqlm.evaluation.contest.comparison import compare
 from seqlm.evaluation.words import LANGUAGE_FAMILY, NETWORK_FAMILY
 
 # name -> members of the two families, folds (more than one: cross-validation), seeds, spread between trainings

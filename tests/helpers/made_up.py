@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from seqlm.evaluation.comparison import compare
+from seqlm.evaluation.contest.comparison import compare
 from seqlm.report.figure_arrays import prediction_arrays
 from seqlm.study import model_kinds
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+from documented import disagreements, documented
 
 import seqlm
 from conftest import Workflow, small_study
@@ -39,6 +40,14 @@ def test_everything_promised_is_there(finished):
     for figure in (*of_backbones, *(f"{family}-tf_binding" for family in families)):
         assert (results / "figures" / f"{figure}.png").stat().st_size > 5000
         assert (results / "figures" / f"{figure}.svg").exists()
+
+
+def test_files_hold_what_the_documentation_says(finished, root):
+    wrong, unseen = disagreements(root, finished.results)
+    assert wrong == []
+    assert set(unseen) <= {"tables/classes.tsv", "tables/confusion.tsv"}  # of classes, and this study has none
+    described = {Path(pattern).name for pattern in documented(root) if pattern.startswith("tables/")}
+    assert {path.name for path in (finished.results / "tables").glob("*.tsv")} <= described
 
 
 def test_all_models_saw_the_same_folds(finished):

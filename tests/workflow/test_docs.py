@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shlex
 import subprocess
 import sys
 
@@ -74,3 +75,145 @@ def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(roo
     block = text[text.index("## Running parts of a study") :].split("```")[1]
     first = [command.split()[0] for command in block.split("snakemake ")[1:]]
     assert len(first) == 4 and all(word.isalpha() for word in first)  # a target, not an option
+
+
+# the pages of docs/ ---------------------------------------------------------------------------------------------------
+
+PAGES = ("index", "start", "your-sequences", "folds-and-baselines", "files", "troubleshooting", "comparison")
+
+
+def fenced(path, language):
+    """Texts of a page's code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+def pages(root):
+    return [root / "README.md", *(root / f"docs/{name}.md" for name in PAGES)]
+
+
+def shell_lines(root):
+    """Every command of the pages, comments left out, with its page."""
+    for page in pages(root):
+        for block in fenced(page, "sh"):
+            yield from ((page.name, line.split("  #")[0].strip()) for line in block.splitlines() if line.strip())
+
+
+def test_links_of_the_pages_lead_somewhere(root):
+    for page in pages(root):
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_site_has_every_page(root):
+    site = yaml.safe_load((root / "mkdocs.yml").read_text())
+    listed = [next(iter(entry.values())) for entry in site["nav"]]
+    assert sorted(listed) == sorted(f"{name}.md" for name in PAGES)
+    assert {path.name for path in (root / "docs").glob("*.md")} == set(listed)
+    assert all(f"docs/{name}" in (root / "README.md").read_text() for name in listed if name != "index.md")
+
+
+def test_every_command_of_the_pages_is_one_that_there_is(root):
+    """Dry: make plans it, seqlm's and the scripts' parsers take it, snakemake knows the target."""
+    from seqlm.console.main import whole_parser
+    from seqlm.streaming.command import predict_parser, score_parser, variant_parser
+
+    scripts = {"predict_targets": predict_parser, "score_loo": score_parser, "score_variants": variant_parser}
+    seen = set()
+    for page, line in shell_lines(root):
+        words = shlex.split(line)
+        if words[0] == "make":
+            done = subprocess.run(["make", "-n", *words[1:]], cwd=root, capture_output=True, text=True)
+            assert done.returncode == 0, f"{page}: {line}: {done.stderr}"
+            found = re.search(r"-m seqlm.console ((?:new|plan|run) .*)", done.stdout.replace("\\\n", " "))
+            if found:
+                whole_parser().parse_args(shlex.split(found[1]))
+        elif words[0] == "seqlm":
+            if not words[1].startswith("-"):
+                whole_parser().parse_args(words[1:])
+        elif words[0] == "snakemake":
+            assert words[1] in workflow_targets(root), f"{page}: {line}"
+        elif words[0] == "python":
+            script = root / words[1]
+            assert script.exists(), f"{page}: {line}"
+            if script.stem in scripts:
+                scripts[script.stem]().parse_args(words[2:])
+        else:
+            raise AssertionError(f"{page}: no test knows how to check: {line}")
+        seen.add(words[0])
+    assert seen == {"make", "seqlm", "snakemake", "python"}
+
+
+def workflow_targets(root):
+    text = (root / "workflow/rules/targets.smk").read_text() + (root / "workflow/Snakefile").read_text()
+    return re.findall(r"^rule (\w+):", text, re.M)
+
+
+def test_every_study_of_the_pages_is_one(root):
+    """Pieces of a config are completed with what they lean on; whole ones are taken as they stand."""
+    from seqlm.study import Study, load_schema
+
+    schema = load_schema(root / "workflow/schemas/config.schema.yaml")
+    studies = 0
+    for page in pages(root):
+        for block in fenced(page, "yaml"):
+            config = {"study": "x", "sources": {}} | yaml.safe_load(block)
+            Study(config, schema)
+            studies += 1
+    assert studies >= 4
+
+
+def test_sizes_of_language_models_are_as_the_page_says(root):
+    from seqlm.models.language.sizes import SIZES
+
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([\d, ]+) \|", (root / "docs/start.md").read_text(), re.M)
+    told = {name: [int(number.replace(",", "")) for number in numbers.split(", ")] for name, numbers in rows}
+    assert told == {name: [own["layers"], own["width"], own["steps"]] for name, own in SIZES.items()}
+
+
+def test_python_of_the_readme_names_what_there_is(root):
+    import ast
+
+    import seqlm
+
+    for block in fenced(root / "README.md", "python"):
+        names = [node.attr for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)
+                 and isinstance(node.value, ast.Name) and node.value.id == "seqlm"]  # fmt: skip
+        assert names and set(names) <= set(seqlm.__all__)
+
+
+def test_messages_of_the_troubleshooting_page_are_those_that_are_told(root):
+    """Each piece of a heading between its dots stands in the source of the library."""
+    text = " ".join(path.read_text() for path in (root / "workflow/scripts/seqlm").rglob("*.py"))
+    # Words of f-strings and of strings that go on in the next line stand side by side.
+    text = re.sub(r"\{[^{}]*\}", "…", re.sub(r'"\s*,?\s*f?"', " ", text))
+    said = re.sub(r"\s+", " ", text)
+    page = (root / "docs/troubleshooting.md").read_text()
+    ours = page[: page.index("## Snakemake")]
+    messages = [message for line in re.findall(r"^### (.*)$", ours, re.M) for message in re.findall(r"`([^`]+)`", line)]
+    assert len(messages) >= 30
+    missing = [
+        piece.strip()
+        for message in messages
+        for part in message.split("…")
+        for piece in part.split(";")
+        if piece.strip(" ,") and piece.strip() not in said and piece.strip() not in OTHERS
+    ]
+    assert missing == []
+
+
+# Of the schema's validator; put together from parts.
+OTHERS = {"is not one of [", "there is no source named", "there is no model named"}
+
+
+def test_columns_that_the_code_knows_are_described(root):
+    from documented import documented
+
+    from seqlm.common.tables import NUMBERS
+    from seqlm.datasets.storage import COLUMNS
+
+    about = documented(root)
+    always, perhaps = about["datasets/<dataset>/examples.parquet"]
+    assert [*always, *perhaps] == list(COLUMNS)
+    every = {column for columns in about.values() for part in columns for column in part}
+    elsewhere = {"mean", "tokens", "x", "y"}  # of figures' own tables
+    assert NUMBERS - elsewhere <= every

@@ -45,6 +45,11 @@ rule compare_sizes:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
         kinds=lambda w: {name: KINDS[name] for name in STUDY["runs"][w.dataset]["models"]},
-        code=code_digest("evaluation/comparison", "evaluation/contest", "evaluation/sums", "evaluation/sizes"),
+        code=code_digest(
+            "evaluation/contest/comparison",
+            "evaluation/contest/families",
+            "evaluation/contest/sums",
+            "evaluation/contest/sizes",
+        ),
     script:
         "../scripts/compare_sizes.py"

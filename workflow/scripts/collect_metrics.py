@@ -9,8 +9,8 @@ from pathlib import Path
 
 from seqlm.common import tables
 from seqlm.common.errors import one_line_errors
-from seqlm.evaluation.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
-from seqlm.evaluation.leak_effects import EFFECT_COLUMNS
+from seqlm.evaluation.contest.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+from seqlm.evaluation.contest.leak_effects import EFFECT_COLUMNS
 from seqlm.report import collecting
 from seqlm.report.class_tables import class_tables
 from seqlm.report.figure_arrays import loo_examples

@@ -9,8 +9,8 @@ from pathlib import Path
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import read_predictions, read_table, write_arrays, write_table
 from seqlm.datasets import load_dataset
-from seqlm.evaluation.comparison import compare
-from seqlm.evaluation.leak_effects import leak_effects
+from seqlm.evaluation.contest.comparison import compare
+from seqlm.evaluation.contest.leak_effects import leak_effects
 from seqlm.report.figure_arrays import prediction_arrays
 
 

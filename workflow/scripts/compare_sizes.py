@@ -8,7 +8,7 @@ from pathlib import Path
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import write_table
 from seqlm.datasets import load_dataset
-from seqlm.evaluation.sizes import compare_sizes
+from seqlm.evaluation.contest.sizes import compare_sizes
 
 
 def main(snakemake):

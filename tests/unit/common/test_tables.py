@@ -77,7 +77,7 @@ def test_a_damaged_table_is_one_line(text, message, tmp_path):
 
 def test_every_column_of_every_table_is_declared():
     """A column of numbers that nobody declared would come back as text."""
-    from seqlm.evaluation.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
+    from seqlm.evaluation.contest.comparison import INTERVAL_COLUMNS, PAIR_COLUMNS
     from seqlm.report import class_tables, collecting
 
     text = {

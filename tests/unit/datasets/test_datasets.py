@@ -333,6 +333,18 @@ def test_tables_that_cannot_be_used_are_one_line_errors(tmp_path, text, settings
 RECORDS = {"target": "scalar", "records": {"source": "f", "labels": "l"}}
 
 
+def test_records_named_by_their_place_keep_it(tmp_path):
+    """As bedtools getfasta names them: so folds can go by chromosome. Half the records named so are none."""
+    (tmp_path / "l").write_text("id\tlabel\nchr2:100-104\t1\nchrX:7-11(-)\t2\n")
+    (tmp_path / "f").write_text(">chr2:100-104\nACGT\n>chrX:7-11(-)\nACGA\n")
+    examples, _ = build_dataset("x", RECORDS, {"f": tmp_path / "f", "l": tmp_path / "l"})
+    rows = examples[["chrom", "start", "end", "strand"]].to_numpy().tolist()
+    assert rows == [["chr2", 100, 104, "+"], ["chrX", 7, 11, "-"]]
+    (tmp_path / "f").write_text(">chr2:100-104\nACGT\n>chrX:7-11(-)\nACGACGACG\n")
+    examples, _ = build_dataset("x", RECORDS, {"f": tmp_path / "f", "l": tmp_path / "l"})
+    assert "chrom" not in examples
+
+
 def test_records_and_labels_are_joined_by_id(tmp_path):
     fasta = write(tmp_path / "f.fa", ">b some text\nACGT\nAC\n>a\nGGGR\n")
     labels = write(tmp_path / "l.csv", "id,label\na,1\nz,9\nb,2\n")

@@ -3,7 +3,7 @@
 import made_up
 import pandas as pd
 
-from seqlm.evaluation.contest import adjusted, questions, representatives
+from seqlm.evaluation.contest.families import adjusted, questions, representatives
 from seqlm.evaluation.verdict import verdict
 from seqlm.evaluation.words import duration, number
 from seqlm.study import model_kinds

@@ -44,13 +44,13 @@ class CostLog:
         self.started = self.stopped = None
 
     def __enter__(self):
-        _reset_peak_memory(self.device)
+        reset_peak_memory(self.device)
         self.started = time.perf_counter()
         return self
 
     def __exit__(self, *exception):
         self.stopped = time.perf_counter()
-        self.peak = _peak_memory(self.device)
+        self.peak = peak_memory(self.device)
 
     def add(self, samples=0, tokens=0):
         """Count work done: examples and tokens (or bases) passed through the network."""
@@ -74,7 +74,7 @@ class CostLog:
             if value and seconds > 0:
                 result[f"{key}_per_second"] = value / seconds
         result["peak_memory_bytes"] = max(
-            self.peak_before, _peak_memory(self.device) if self.stopped is None else self.peak
+            self.peak_before, peak_memory(self.device) if self.stopped is None else self.peak
         )
         result["device"] = device_name(self.device)
         result["precision"] = self.precision
@@ -90,7 +90,7 @@ class CostLog:
             path.write_text(json.dumps(self.totals(), indent=1) + "\n")
 
 
-def _reset_peak_memory(device):
+def reset_peak_memory(device):
     if device.startswith("cuda"):
         import torch
 
@@ -101,7 +101,7 @@ def _reset_peak_memory(device):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_memory(device):
+def peak_memory(device):
     """High-water mark in bytes since the last reset."""
     if device.startswith("cuda"):
         import torch

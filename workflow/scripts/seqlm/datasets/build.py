@@ -11,11 +11,12 @@ from seqlm.datasets.examples import (
     within_lengths,
 )
 from seqlm.datasets.mrna import read_mrna
+from seqlm.datasets.regions import read_regions
 from seqlm.datasets.separation.duplicates import drop_duplicates
 from seqlm.datasets.tables import read_dna_llm, read_records, read_table
 from seqlm.datasets.windows import class_windows, motif_windows
 
-KINDS = ("windows", "table", "records", "transcripts")
+KINDS = ("windows", "table", "records", "regions", "transcripts")
 
 
 def build_dataset(name, config, sources, seed=0):
@@ -131,12 +132,25 @@ def _records(config, settings, sources, seed, where):
     return *read_records(fasta, labels, config["target"], **columns), {}
 
 
+def _regions(config, settings, sources, seed, where):
+    _require(config, ("scalar", "class"), where, "a column holds one label per region")
+    bed, genome = (sources[_one(settings, key, where)] for key in ("source", "genome"))
+    chosen = {key: settings[key] for key in ("label", "length", "background") if settings.get(key)}
+    return *read_regions(bed, genome, config["target"], **chosen, seed=seed, where=where), {}
+
+
 def _transcripts(config, settings, sources, seed, where):
     _require(config, ("scalar", "class"), where, "a transcript has one label")
     return read_mrna(settings, sources, config["target"], where)
 
 
-_BUILDERS = {"windows": _windows, "table": _table, "records": _records, "transcripts": _transcripts}
+_BUILDERS = {
+    "windows": _windows,
+    "table": _table,
+    "records": _records,
+    "regions": _regions,
+    "transcripts": _transcripts,
+}
 
 
 def _require(config, targets, where, why):

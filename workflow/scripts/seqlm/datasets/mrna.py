@@ -3,8 +3,8 @@
 import pandas as pd
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.delimited import parse_label, read_delimited
-from seqlm.sequences.rows import read_columns
+from seqlm.sequences.tables.delimited import parse_label, read_delimited
+from seqlm.sequences.tables.rows import read_columns
 from seqlm.sequences.transcripts.annotation import read_annotated_genome
 from seqlm.sequences.transcripts.codon_adaptation import codon_adaptation
 from seqlm.sequences.transcripts.genbank import read_annotated_genbank

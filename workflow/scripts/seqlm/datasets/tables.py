@@ -7,10 +7,10 @@ import pandas as pd
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import read_fasta
-from seqlm.sequences.delimited import read_delimited
-from seqlm.sequences.lines import byte_lines
+from seqlm.sequences.tables.delimited import read_delimited
+from seqlm.sequences.tables.lines import byte_lines
 
-_WINDOW_NAME = re.compile(r"(.+)_(\d+)_(\d+)$")
+_WINDOW_NAME = re.compile(r"(.+)_(\d+)_(\d+)$|(.+):(\d+)-(\d+)(?:\([+-]\))?$")  # the second as of bedtools getfasta
 
 
 def read_table(path, settings, target):
@@ -21,7 +21,7 @@ def read_table(path, settings, target):
     path : path or dict of str to path
         One file; or several with the same columns by the name of their split (such as train and test).
     settings : dict
-        The keyword arguments of `seqlm.sequences.delimited.read_delimited`.
+        The keyword arguments of `seqlm.sequences.tables.delimited.read_delimited`.
     target : {"scalar", "class"}
 
     Returns
@@ -56,7 +56,8 @@ def read_records(fasta, labels, target, *, id="id", label="label", weight=None, 
     Returns
     -------
     examples : DataFrame
-        In the order of the FASTA file; a record without a row has no target.
+        In the order of the FASTA file; a record without a row has no target. With chrom, start, end and strand where
+        all ids name a place, as chr2:100-400(-) and chr2_100_400 do, and the sequences are as long.
     cleaning : dict of str to int
         Rows of the table without a record.
 
@@ -79,6 +80,10 @@ def read_records(fasta, labels, target, *, id="id", label="label", weight=None, 
     if not known.any():
         alike = f"its ids are like {table.index[0]!r}, those of the records like {records['id'].iloc[0]!r}"
         raise InputError(labels, f"none of its ids is in {fasta}", alike)
+    places = [_place(name, len(text)) for name, text in zip(records["id"], records["sequence"], strict=True)]
+    if all(chrom is not None for chrom, *_ in places):
+        records[["chrom", "start", "end"]] = pd.DataFrame(places, index=records.index)
+        records["strand"] = records["id"].str.endswith("(-)").map({True: "-", False: "+"})
     without = len(table) - int(known.sum())
     return records.join(table, on="id"), {"labels_without_sequence": without} if without else {}
 
@@ -134,9 +139,10 @@ def _place(name, bases):
     """chrom, start, end of a window name, empty when it holds none."""
     found = _WINDOW_NAME.match(name)
     if found:
-        start, last = int(found[2]), int(found[3])
-        if last - start in (bases - 1, bases):
-            return found[1], start, start + bases
+        chrom, start, last = found.groups()[:3] if found[1] else found.groups()[3:]
+        start = int(start)
+        if int(last) - start in (bases - 1, bases):
+            return chrom, start, start + bases
     return None, None, None
 
 

@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from seqlm.evaluation.contest import ALPHA
+from seqlm.evaluation.contest.families import ALPHA
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.evaluation.words import NAMES, RIVALS, number
 
@@ -16,7 +16,8 @@ def verdict_by_labels(intervals, comparisons):
     Parameters
     ----------
     intervals, comparisons : DataFrame
-        As `seqlm.evaluation.sizes.compare_sizes` returns them, of one dataset; the first metric is the one spoken of.
+        As `seqlm.evaluation.contest.sizes.compare_sizes` returns them, of one dataset; the first metric is the one
+        spoken of.
 
     Returns
     -------

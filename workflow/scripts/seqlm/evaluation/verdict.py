@@ -2,7 +2,7 @@
 
 import math
 
-from seqlm.evaluation.contest import ALPHA
+from seqlm.evaluation.contest.families import ALPHA
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.evaluation.words import CONTROL, LANGUAGE_FAMILY, NAMES, RIVALS, duration, number
 
@@ -13,7 +13,8 @@ def verdict(intervals, comparisons, totals, kinds):
     Parameters
     ----------
     intervals, comparisons : DataFrame
-        As `seqlm.evaluation.comparison.compare` returns them, of one dataset; the first metric is the one spoken of.
+        As `seqlm.evaluation.contest.comparison.compare` returns them, of one dataset; the first metric is the one
+        spoken of.
     totals : DataFrame
         Columns model, total (seconds, pretraining included), pretrain, of the same dataset.
     kinds : dict

@@ -1,9 +1,8 @@
 """Pretraining of language models: next token (gpt) or masked tokens (esm), through the one training engine.
 
 Text is read as blocks from random places of a memory-mapped corpus, a batch in
-one gather. Defaults are DNA-LLM's: AdamW from 1e-3 to 1e-4 along a cosine,
-100 steps of warm-up, weight decay 0.1, 4,000 steps of 64 blocks, evaluation on
-100 fixed batches of either part.
+one gather. AdamW falls from a peak rate along a cosine; the numbers are those
+of a size (`seqlm.models.language.sizes`), which an entry can change.
 """
 
 import json
@@ -17,29 +16,14 @@ from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 from seqlm.common.runtime import pick_device, pick_precision, seed_everything
 from seqlm.models.bundle import save_bundle
+from seqlm.models.language.sizes import DEFAULT, SIZES, with_numbers
 from seqlm.pretraining.corpus import Corpus
 from seqlm.pretraining.heldout import bits_per_base, cut_windows, markov_report
 from seqlm.tokenization import load_tokenizer
 from seqlm.training import FitSettings, autocast, evaluate, fit, write_history
 from seqlm.training.objectives import TokenObjective
 
-BACKBONE = {
-    "architecture": "gpt",
-    "layers": 4,
-    "heads": 4,
-    "width": 384,
-    "block": 300,
-    "dropout": 0.2,
-    "steps": 4000,
-    "batch_size": 64,
-    "learning_rate": 1e-3,
-    "final_learning_rate": 1e-4,
-    "warmup": 100,
-    "weight_decay": 0.1,
-    "evaluate_every": 1000,
-    "evaluate_batches": 100,
-    "mask_probability": 0.15,
-}
+BACKBONE = ("architecture", *SIZES[DEFAULT], "mask_probability")  # what pretraining reads of an entry
 
 
 class Blocks(torch.utils.data.Dataset):
@@ -177,7 +161,8 @@ def pretrain(
     tokenizer : path
         Tokenizer folder.
     backbone : dict
-        Overrides of `BACKBONE`; ``steps: 0`` keeps the random weights.
+        architecture, mask_probability, and size or numbers, see `seqlm.models.language.sizes.with_numbers`;
+        ``steps: 0`` keeps the random weights.
     output : path
         Existing folder that receives the bundle, history.tsv, cost.json and bits_per_base.json.
     name : str
@@ -197,7 +182,8 @@ def pretrain(
         What bits_per_base.json says: losses in nats per token, bits per base of the model and of the Markov model, and
         where the tokenizer deleted letters of the corpus how many.
     """
-    options = BACKBONE | {key: value for key, value in backbone.items() if key in BACKBONE}
+    given = {"architecture": "gpt", "mask_probability": 0.15} | with_numbers(backbone)
+    options = {key: given[key] for key in BACKBONE}
     if options["architecture"] not in ARCHITECTURES:
         raise InputError(
             "backbone", f"architecture {options['architecture']} is unknown", f"use {' or '.join(ARCHITECTURES)}"

@@ -17,7 +17,8 @@ def prediction_arrays(examples, folds, predictions, target, classes=None, n=3):
     Parameters
     ----------
     examples, folds, predictions, target, classes
-        As `seqlm.evaluation.comparison.compare` takes them. An example tested in several folds counts in the first.
+        As `seqlm.evaluation.contest.comparison.compare` takes them. An example tested in several folds counts in the
+        first.
     n : int
         Number of windows kept of a track target (with a non-zero label where there are such); all examples otherwise.
 

@@ -12,7 +12,7 @@ import numpy as np
 from Bio import motifs
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.lines import text_lines
+from seqlm.sequences.tables.lines import text_lines
 
 MEME_SITES = 20  # where a MEME file does not say (MEME Suite, minimal motif format)
 _LETTERED = re.compile(r"\s*([ACGTU])\b\s*[\[|:]?\s*(.*?)\s*\]?\s*$", re.IGNORECASE)

@@ -1,4 +1,7 @@
-"""The command lines of predict_targets.py, score_loo.py and score_variants.py outside of the workflow."""
+"""The command lines that work on files outside of the workflow: predict, score, variants, embed.
+
+Each command has a parser of its own, which `seqlm.console` puts together and completes words by.
+"""
 
 import argparse
 import json
@@ -20,10 +23,16 @@ _INPUTS = (
 )
 
 
-def predict_command(arguments=None):
+def predict_command(arguments=None, prog="predict_targets.py"):
     """Predict with bundles on the records of a file."""
+    _run(predict_parser(prog), arguments, predict_file, "reverse_complement", "level", "cleaning")
+
+
+def predict_parser(prog=None, **options):
+    """The parser of `predict_command`."""
     parser = argparse.ArgumentParser(
-        prog="predict_targets.py",
+        prog=prog,
+        **options,
         description="Predict with one or several trained models on the records of a file, chunk by chunk. An "
         "interrupted run continues when it is started again.",
         epilog="Several models (folds, seeds) are averaged; the column sd is their standard deviation. For numbers low "
@@ -48,13 +57,19 @@ def predict_command(arguments=None):
         "out; how many there were is told at the end (%(default)s)",
     )
     _add_input(parser)
-    _run(parser, arguments, predict_file, "reverse_complement", "level", "cleaning")
+    return parser
 
 
-def score_command(arguments=None):
+def score_command(arguments=None, prog="score_loo.py"):
     """Leave-one-out scores of the records of a file."""
+    _run(score_parser(prog), arguments, score_file, "edit", "replacements", "class_index")
+
+
+def score_parser(prog=None, **options):
+    """The parser of `score_command`."""
     parser = argparse.ArgumentParser(
-        prog="score_loo.py",
+        prog=prog,
+        **options,
         description="Exact leave-one-out scores of every base of the sequences in a file: a table with the columns "
         "sequence, token, replacement, label, pred, start_offset, end_offset, loo. An interrupted run continues when "
         "it is started again.",
@@ -82,13 +97,19 @@ def score_command(arguments=None):
         "(%(default)s)",
     )
     _add_input(parser, chunk=64)
-    _run(parser, arguments, score_file, "edit", "replacements", "class_index")
+    return parser
 
 
-def variant_command(arguments=None):
+def variant_command(arguments=None, prog="score_variants.py"):
     """Scores of the variants of a file."""
+    _run(variant_parser(prog), arguments, score_variant_file, "both_strands")
+
+
+def variant_parser(prog=None, **options):
+    """The parser of `variant_command`."""
     parser = argparse.ArgumentParser(
-        prog="score_variants.py",
+        prog=prog,
+        **options,
         description="What each variant of a VCF file does, as one number (alternative - reference): to the likelihood "
         "that a language model gives its window (zero-shot), or to what a trained model predicts. An interrupted run "
         "continues when it is started again.",
@@ -99,7 +120,30 @@ def variant_command(arguments=None):
         "--both-strands", action=argparse.BooleanOptionalAction, help="average over both; for language models the rule"
     )
     _add_input(parser, chunk=256)
-    _run(parser, arguments, score_variant_file, "both_strands")
+    return parser
+
+
+def embed_command(arguments=None, prog="seqlm embed"):
+    """Embeddings of the records of a file."""
+    _run(embed_parser(prog), arguments, embed_file, "pooling", "layer")
+
+
+def embed_parser(prog=None, **options):
+    """The parser of `embed_command`."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        **options,
+        description="One vector for each sequence of a file, from a language model or a model that stands on one: a "
+        "table with the columns id, e0, e1 and so on. An interrupted run continues when it is started again.",
+    )
+    parser.add_argument("--model", metavar="FOLDER", help="a language model (backbone, or saved by anyone) or a bundle")
+    parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
+    parser.add_argument(
+        "--pooling", choices=("mean", "max", "first", "last"), default="mean", help="of its tokens (%(default)s)"
+    )
+    parser.add_argument("--layer", type=int, default=-1, help="0 is the first block's input, -1 the end (%(default)s)")
+    _add_input(parser, chunk=1024)
+    return parser
 
 
 def predict_file(
@@ -216,6 +260,32 @@ def score_variant_file(
     settings = {"model": [str(model), digest(model)], "both_strands": both_strands}
     check = partial(check_variant, network)
     stream(source, make_table, output, settings, chunk_size, shard, "variants", check)
+
+
+def embed_file(
+    model, input, output, *, pooling="mean", layer=-1, genome=None, length=None, chunk_size=1024, shard=(1, 1),
+    device="auto", batch_size=None, format=None, reading=None,
+):  # fmt: skip
+    """Embeddings of the records of a file, see `embed_command` and `predict_file`; `batch_size` is in sequences."""
+    check_table(output, shard[1])
+    source = open_records(input, genome, length or 2, format, **(reading or {}))
+    if source.kind == "variants":
+        raise InputError(input, "embeddings are of sequences, not variants", "give FASTA, BED or a table")
+    import pyarrow as pa
+
+    from seqlm.inference.embedding import embed
+    from seqlm.models.language.hub import load_any
+
+    network = load_any(model)
+
+    def make_table(records):
+        records = list(records)
+        vectors = embed(network, [record.sequence for record in records], pooling, layer, device=device)
+        columns = {f"e{i}": pa.array(column, pa.float32()) for i, column in enumerate(vectors.T)}
+        return pa.table({"id": [record.id for record in records], **columns})
+
+    settings = {"model": [str(model), digest(model)], "pooling": pooling, "layer": layer}
+    stream(source, make_table, output, settings, chunk_size, shard, "embed")
 
 
 def check_table(output, shards=1):

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import Genome, open_bytes, read_fasta, reverse_complement
-from seqlm.sequences.lines import text_lines
-from seqlm.sequences.rows import header_of, read_columns
+from seqlm.sequences.tables.bed import read_bed
+from seqlm.sequences.tables.cells import strand_of, whole_number
+from seqlm.sequences.tables.lines import text_lines
+from seqlm.sequences.tables.rows import header_of, read_columns
 from seqlm.streaming.blocks import Blocks
-from seqlm.streaming.cells import strand_of, whole_number
 from seqlm.streaming.reading import check_reading, is_delimited, is_spliced
 from seqlm.streaming.transcripts import mrnas_of, tokens_of
 
@@ -284,21 +285,13 @@ def _open_transcripts(path, format, genome, reading):
 
 def _open_bed(path, genome, _):
     def rows():
-        for number, text in text_lines(path):
-            if not text.strip() or text.startswith("#") or text.split(maxsplit=1)[0] in ("track", "browser"):
-                continue
-            where = f"{path}, line {number}"
-            fields = text.split("\t")
-            if len(fields) < 3:
-                raise InputError(where, f"has {len(fields)} fields, BED has at least 3", "separate them with tabs")
-            chrom = fields[0]
-            start, end = (whole_number(field, name, where) for field, name in zip(fields[1:3], PLACES[1:], strict=True))
+        for region in read_bed(path):
+            where, (chrom, start, end) = f"{path}, line {region.line}", region[1:4]
             _check_chrom(chrom, genome, where)
-            if not 0 <= start < end <= genome.lengths[chrom]:
-                problem = f"{chrom}:{start}-{end} is empty or outside of the record's 0-{genome.lengths[chrom]}"
+            if end > genome.lengths[chrom]:
+                problem = f"{chrom}:{start}-{end} is outside of the record's 0-{genome.lengths[chrom]}"
                 raise InputError(where, problem, "check the coordinates and that they belong to this assembly")
-            name = fields[3] if len(fields) > 3 and fields[3] not in ("", ".") else f"{chrom}:{start}-{end}"
-            yield name, chrom, start, end, "-" if len(fields) > 5 and fields[5] == "-" else "+"
+            yield region.name, chrom, start, end, region.strand
 
     def complete(row):
         name, chrom, start, end, strand = row

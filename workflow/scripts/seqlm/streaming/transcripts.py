@@ -5,7 +5,7 @@ import sys
 from seqlm.common.errors import InputError
 from seqlm.datasets.mrna import read_transcripts
 from seqlm.datasets.tables import read_table
-from seqlm.sequences.rows import header_of
+from seqlm.sequences.tables.rows import header_of
 from seqlm.sequences.transcripts.annotation import read_annotated_genome
 from seqlm.sequences.transcripts.genbank import read_annotated_genbank
 from seqlm.sequences.transcripts.isoforms import representative
@@ -51,7 +51,7 @@ def mrnas_of(path, format, genome=None, reading=None):
 
 
 def tokens_of(path, reading):
-    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.delimited.read_delimited`."""
+    """(id, sequence) of each row of a delimited file; see `seqlm.sequences.tables.delimited.read_delimited`."""
     table = read_table(path, {**_named(path, reading), "label": None}, "scalar")
     return list(zip(table["id"], table["sequence"], strict=True))
 

@@ -14,6 +14,7 @@ import yaml
 
 from seqlm.common.errors import InputError, check_known
 from seqlm.models.baselines import default_models
+from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import check_loo
@@ -43,8 +44,8 @@ def _fill_defaults(validator_class):
 
 
 def load_schema(path):
-    """Read the config schema (YAML), with the networks that there are."""
-    return with_networks(yaml.safe_load(Path(path).read_text()))
+    """Read the config schema (YAML), with the networks and sizes that there are."""
+    return with_sizes(with_networks(yaml.safe_load(Path(path).read_text())))
 
 
 def check_config(config, schema, where="config"):
@@ -122,11 +123,20 @@ class Study(NewFiles):
         self.config = check_config(config, schema)
         self.name = self.config["study"]
         self.results = f"results/{self.name}"
+        self._size_backbones()
         self._name_models()
         self._check_names()
 
     def __getitem__(self, section):
         return self.config[section]
+
+    def _size_backbones(self):
+        """Put the numbers of its size into each backbone that is pretrained here."""
+        for name, backbone in self.config["backbones"].items():
+            if "hub" not in backbone:
+                self.config["backbones"][name] = with_numbers(backbone)
+            elif "size" in backbone:
+                raise InputError(f"config, backbones.{name}", "a model of the hub has a size of its own", "drop size")
 
     def _name_models(self):
         """Give runs that name no models those that fit, with the baselines a specialist would choose."""
@@ -216,7 +226,7 @@ class Study(NewFiles):
         """Names of the sources that a dataset is made from, in a fixed order."""
         dataset = self.config["datasets"][name]
         names = []
-        for section in ("windows", "table", "records", "transcripts"):
+        for section in ("windows", "table", "records", "regions", "transcripts"):
             part = dataset.get(section, {})
             for key in ("source", "sequences", "scores", "labels", "genome", "annotation", "genbank"):
                 value = part.get(key)

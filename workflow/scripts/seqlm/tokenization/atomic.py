@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.lines import text_lines
+from seqlm.sequences.tables.lines import text_lines
 
 BASES = "ACGT"
 MRNA_TOKENS = tuple(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from seqlm.sequences.rows import is_missing
+from seqlm.sequences.tables.rows import is_missing
 
 
 def known_groups(group):
@@ -17,7 +17,7 @@ def group_numbers(group):
     Parameters
     ----------
     group : pandas.Series
-        Names; missing where None, NaN, or a word that says so (see `seqlm.sequences.rows.MISSING`).
+        Names; missing where None, NaN, or a word that says so (see `seqlm.sequences.tables.rows.MISSING`).
     """
     known = known_groups(group)
     names = [(True, name) if there else (False, i) for i, (name, there) in enumerate(zip(group, known, strict=True))]

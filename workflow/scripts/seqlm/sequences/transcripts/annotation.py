@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import read_fasta, reverse_complement
-from seqlm.sequences.lines import text_lines
+from seqlm.sequences.tables.lines import text_lines
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 CODING = {"CDS", "stop_codon"}

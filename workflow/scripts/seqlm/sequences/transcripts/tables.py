@@ -1,7 +1,7 @@
 """mRNAs from a table with the bounds of their coding sequence and their exon junctions."""
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.rows import is_missing
+from seqlm.sequences.tables.rows import is_missing
 from seqlm.sequences.transcripts.transcript import Collector, Problem, Transcript
 
 

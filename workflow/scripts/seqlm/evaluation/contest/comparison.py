@@ -12,9 +12,9 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from seqlm.common.errors import InputError
 from seqlm.datasets.separation.groups import group_numbers
-from seqlm.evaluation.contest import ALPHA, adjusted, questions, representatives
+from seqlm.evaluation.contest.families import ALPHA, adjusted, questions, representatives
+from seqlm.evaluation.contest.sums import FINISH, group_sums
 from seqlm.evaluation.metrics import LOWER_IS_BETTER, class_codes
-from seqlm.evaluation.sums import FINISH, group_sums
 
 COMPARED = {
     "track": ("pearson", "mse"),
@@ -72,8 +72,8 @@ def compare(
         pooled, pooled_low, pooled_high (the metric over the predictions of all folds together), folds, seeds,
         examples, groups.
     comparisons : DataFrame
-        metric, model_a, model_b, question (see `seqlm.evaluation.contest.questions`), a, b, difference (a - b), low,
-        high (95%, not adjusted), p_value (two-sided, not adjusted), among (how many comparisons p is adjusted for),
+        metric, model_a, model_b, question (see `seqlm.evaluation.contest.families.questions`), a, b, difference
+        (a - b), low, high (95%, not adjusted), p_value (two-sided, not adjusted), among (how many comparisons p is adjusted for),
         p_holm (adjusted), detectable (the smallest difference whose interval, widened for that many comparisons,
         excludes zero), better (the better model's name where p_holm is below 0.05, else "neither"), verdict (a
         sentence).
@@ -328,7 +328,7 @@ def _interval(metric, model, cells, score, n_examples, n_groups, seed):
 
 
 def _pairs(metric, scores, asked, kinds, seen, n_groups, seed):
-    """A row for each pair of models; `asked` and `seen` as in `seqlm.evaluation.contest`."""
+    """A row for each pair of models; `asked` and `seen` as in `seqlm.evaluation.contest.families`."""
     rows, samples = [], []
     for (a, b), question in asked.items():
         (value_a, own, *spread_a), (value_b, other, *spread_b) = scores[a]["mean"], scores[b]["mean"]

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.delimited import read_delimited
+from seqlm.sequences.tables.delimited import read_delimited
 
 TOKENS = "a#2.5#0.2, c,A ,g#5.7"
 

@@ -9,7 +9,7 @@ import math
 import pandas as pd
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.rows import is_missing, read_columns
+from seqlm.sequences.tables.rows import is_missing, read_columns
 
 QUALITY = {"STRONG": 1.0, "GOOD": 0.75, "WEAK": 0.5, "POOR": 0.25}
 TOKENS, SPECIFIERS = " ", "#"
@@ -39,10 +39,10 @@ def read_delimited(
     ----------
     path : path
     target : {"scalar", "class"}
-        Labels are numbers, or class names. Either may be missing: `seqlm.sequences.rows.MISSING` for numbers,
+        Labels are numbers, or class names. Either may be missing: `seqlm.sequences.tables.rows.MISSING` for numbers,
         `NO_CLASS` for classes.
     separator : str, optional
-        Between columns; see `seqlm.sequences.rows.separator_of`.
+        Between columns; see `seqlm.sequences.tables.rows.separator_of`.
     header : bool
         Whether the first line names the columns.
     id, sequence, label, weight, group, split : str or int, optional
@@ -64,8 +64,8 @@ def read_delimited(
     Raises
     ------
     InputError
-        Naming file and line: as `seqlm.sequences.rows.read_columns`; an empty sequence, a label or weight or specifier
-        that cannot be read, an id that is empty or there twice.
+        Naming file and line: as `seqlm.sequences.tables.rows.read_columns`; an empty sequence, a label or weight or
+        specifier that cannot be read, an id that is empty or there twice.
     """
     wanted = {"id": id, "sequence": sequence, "label": label, "weight": weight, "group": group, "split": split}
     wanted = {name: column for name, column in wanted.items() if column not in (None, False, "")}

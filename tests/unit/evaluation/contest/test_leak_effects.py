@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlm.evaluation.leak_effects import leak_effects
+from seqlm.evaluation.contest.leak_effects import leak_effects
 
 CLASSES = ["ant", "bee", "cow"]
 

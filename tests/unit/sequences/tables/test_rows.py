@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from seqlm.common.errors import InputError
 from seqlm.datasets.mrna import read_mrna
 from seqlm.datasets.tables import read_table
-from seqlm.sequences.delimited import read_delimited
-from seqlm.sequences.lines import text_lines
-from seqlm.sequences.rows import is_missing, read_columns, separator_of
+from seqlm.sequences.tables.delimited import read_delimited
+from seqlm.sequences.tables.lines import text_lines
+from seqlm.sequences.tables.rows import is_missing, read_columns, separator_of
 from seqlm.streaming.records import open_records
 
 COLUMNS = ("id", "sequence", "label", "note", "first", "last")

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm, t
 
 from seqlm.common.errors import InputError
-from seqlm.evaluation.comparison import COMPARED, compare
+from seqlm.evaluation.contest.comparison import COMPARED, compare
 from seqlm.evaluation.metrics import evaluate
 
 CLASSES = ["ant", "bee", "cow"]

@@ -10,7 +10,7 @@ import csv
 import re
 
 from seqlm.common.errors import InputError
-from seqlm.sequences.lines import text_lines
+from seqlm.sequences.tables.lines import text_lines
 
 # Words for "not known", in lower case.
 MISSING = {"", "na", "n/a", "<na>", "nan", "none", "null", "."}

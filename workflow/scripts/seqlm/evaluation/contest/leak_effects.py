@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from seqlm.evaluation.comparison import compare
+from seqlm.evaluation.contest.comparison import compare
 
 EFFECT_COLUMNS = ["against", "kind", "affected", "tested", "metric", "model", "value", "without"]
 
@@ -17,7 +17,7 @@ def leak_effects(leaks, compared, examples, folds, predictions, target, classes,
         fold, id, against, kind (see `seqlm.datasets.separation.leakage`).
     compared : list of str
         All that test examples were compared with ("training", backbones), found to be alike or not.
-    examples, folds, target, classes : as for `seqlm.evaluation.comparison.compare`
+    examples, folds, target, classes : as for `seqlm.evaluation.contest.comparison.compare`
     predictions : function
         Without arguments; gives the iterable of (model, fold, seed, DataFrame) anew each time.
     models : list of str

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlm.evaluation.comparison import compare
-from seqlm.evaluation.contest import adjusted, holm, questions, representatives
+from seqlm.evaluation.contest.comparison import compare
+from seqlm.evaluation.contest.families import adjusted, holm, questions, representatives
 from seqlm.evaluation.words import CONTROL, LANGUAGE_FAMILY, LINEAR_FAMILY, NETWORK_FAMILY
 from seqlm.study import model_kinds
 

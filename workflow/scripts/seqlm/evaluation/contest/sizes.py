@@ -3,7 +3,7 @@
 import pandas as pd
 
 from seqlm.common.tables import place_of, read_table, training_size_of
-from seqlm.evaluation.comparison import compare
+from seqlm.evaluation.contest.comparison import compare
 
 
 def compare_sizes(data, paths, sizes, **options):
@@ -16,7 +16,7 @@ def compare_sizes(data, paths, sizes, **options):
         Predictions; their places say size, model, fold and seed.
     sizes : list of int or "all"
     **options
-        Of `seqlm.evaluation.comparison.compare`.
+        Of `seqlm.evaluation.contest.comparison.compare`.
 
     Returns
     -------

@@ -1,0 +1,116 @@
+"""The jobs that Snakemake would run, as its own dry run lists them."""
+
+import re
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+from seqlm.common.errors import InputError
+
+# A job: its rule, wildcards (dict), threads, and whether it asked for a GPU.
+PlannedJob = namedtuple("PlannedJob", "rule wildcards threads")
+
+
+def find_workflow(folder=None):
+    """The folder of the workflow: the one given, the one that this library lies in, or that of the current folder.
+
+    Raises
+    ------
+    InputError
+        There is none: an installed library carries no workflow.
+    """
+    places = [Path(folder)] if folder else [Path(__file__).parents[3], Path("workflow"), Path(".")]
+    for place in places:
+        if (place / "Snakefile").exists() and (place / "schemas" / "config.schema.yaml").exists():
+            return place.resolve()
+    where = folder or Path.cwd()
+    raise InputError(where, "is no checkout of the workflow", "go to its folder, or name it with --workflow")
+
+
+def snakemake_command(config, workflow=None, cores=None, options=()):
+    """The command line that runs a study.
+
+    Parameters
+    ----------
+    config, workflow, cores
+        As for `planned_jobs`.
+    options : sequence of str
+        Of Snakemake's; targets first ("all" where there is none). Without a profile among them, that of one machine's
+        CPU holds, from whatever folder the command is given.
+
+    Returns
+    -------
+    list of str
+    """
+    folder = find_workflow(workflow)
+    targets = [] if options and not options[0].startswith("-") else ["all"]
+    command = [sys.executable, "-m", "snakemake", *targets, *options, "--nocolor", "-s", str(folder / "Snakefile")]
+    profile = folder.parent / "profiles" / "default"
+    if not any(option.split("=")[0] in ("--profile", "--workflow-profile") for option in options) and profile.exists():
+        command += ["--workflow-profile", str(profile)]
+    return [*command, "--cores", str(cores or "all"), "--configfile", str(config)]
+
+
+def planned_jobs(config, workflow=None, cores=None, options=()):
+    """Jobs that are still to be run for a study, by a dry run.
+
+    Parameters
+    ----------
+    config : path
+    workflow : path, optional
+        See `find_workflow`.
+    cores : int, optional
+    options : sequence of str
+        Further options of Snakemake's.
+
+    Returns
+    -------
+    list of PlannedJob
+        Without the target rule that only collects.
+
+    Raises
+    ------
+    InputError
+        Snakemake cannot plan the study: what it says, on one line.
+    """
+    command = snakemake_command(config, workflow, cores, [*options, "--dry-run", "--nolock"])
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        own = next((line.removeprefix("seqlm: ") for line in said if line.startswith("seqlm: ")), None)
+        where, _, rest = (own or f"{config}: {' '.join(said[-4:]) or 'cannot be planned'}").partition(": ")
+        problem, _, mend = rest.rpartition("; ")
+        raise InputError(where, problem or rest, mend if problem else "see the message")
+    return parse_jobs(done.stdout + done.stderr)
+
+
+def parse_jobs(text):
+    """Jobs of the text that a dry run prints."""
+    jobs = []
+    for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", text + "\n", re.M):
+        if rule in ("all", "default"):
+            continue
+        found = re.search(r"^    wildcards: (.*)$", block, re.M)
+        pairs = found[1].split(", ") if found else []
+        wildcards = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        threads = re.search(r"^    threads: (\d+)$", block, re.M)
+        jobs.append(PlannedJob(rule, wildcards, int(threads[1]) if threads else 1))
+    return jobs
+
+
+def study_jobs(study):
+    """About the jobs that a study will be, without asking Snakemake: for the choice of a first config."""
+    jobs = [PlannedJob("download_source", {"source": name}, 1) for name in study["sources"]]
+    for dataset in study["runs"]:
+        jobs += [PlannedJob(rule, {"dataset": dataset}, 1) for rule in ("prepare_dataset", "split_folds", "find_leaks")]
+        jobs.append(PlannedJob("compare_models", {"dataset": dataset}, 1))
+    for name in study.pretrained:
+        jobs += [PlannedJob("tokenize_corpus", {"backbone": name}, 1)]
+        jobs.append(PlannedJob("pretrain_backbone", {"backbone": name}, study["threads"]))
+    for job in study.trained_jobs:
+        wildcards = {"dataset": job.dataset, "model": job.model, "fold": str(job.fold), "seed": str(job.seed)}
+        jobs += [PlannedJob(rule, wildcards, study["threads"]) for rule in ("train_model", "predict_targets")]
+    for dataset, model in study.attributions:
+        jobs.append(PlannedJob("score_loo", {"dataset": dataset, "model": model}, study["threads"]))
+    return jobs + [PlannedJob("plot", {}, 1)] * (12 + 4 * len(study["runs"]))

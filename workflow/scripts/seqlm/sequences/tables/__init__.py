@@ -1,0 +1,1 @@
+"""Tables and other files of lines: how rows, cells and places are read, the same for every reader."""
