@@ -73,7 +73,8 @@ def compare(
         examples, groups.
     comparisons : DataFrame
         metric, model_a, model_b, question (see `seqlm.evaluation.contest.families.questions`), a, b, difference
-        (a - b), low, high (95%, not adjusted), p_value (two-sided, not adjusted), among (how many comparisons p is adjusted for),
+        (a - b), low, high (95%, not adjusted), p_value (two-sided, not adjusted), among (how many comparisons p is
+        adjusted for),
         p_holm (adjusted), detectable (the smallest difference whose interval, widened for that many comparisons,
         excludes zero), better (the better model's name where p_holm is below 0.05, else "neither"), verdict (a
         sentence).
