@@ -71,7 +71,7 @@ def test_targets_stand_before_config_files(root):
 def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(root):
     text = " ".join((root / "README.md").read_text().split())
     assert "Targets stand first" in text
-    assert "PartitionTimeLimit" in text and "`runtime`" in text
+    assert "PartitionTimeLimit" in text and "make slurm-check" in text
     block = text[text.index("## Running parts of a study") :].split("```")[1]
     first = [command.split()[0] for command in block.split("snakemake ")[1:]]
     assert len(first) == 4 and all(word.isalpha() for word in first)  # a target, not an option
@@ -79,7 +79,7 @@ def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(roo
 
 # the pages of docs/ ---------------------------------------------------------------------------------------------------
 
-PAGES = ("index", "start", "your-sequences", "folds-and-baselines", "files", "troubleshooting", "comparison")
+PAGES = ("index", "start", "your-sequences", "models", "folds-and-baselines", "files", "troubleshooting", "comparison")
 
 
 def fenced(path, language):
