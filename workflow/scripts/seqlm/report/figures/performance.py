@@ -134,13 +134,15 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
             )
             axes.annotate(
                 f"{value:+.3f} (p {row.p_holm:.2g})".replace("-", "−"),
-                (value, place),
-                xytext=(0, 8),
+                (max(value, high), place),
+                xytext=(10, 0),
                 textcoords="offset points",
-                ha="center",
+                va="center",
                 fontsize=11,
             )
         axes.axvline(0, color=INK, linewidth=1.2)
+        low, high = axes.get_xlim()
+        axes.set_xlim(low, high + 0.25 * (high - low))  # room for the words beside the last interval
         axes.set_yticks(places, labels)
         _bold(axes, table["question"].isin(["families", "pretraining"]))
         axes.set_ylim(-0.6, len(table) - 0.3)
