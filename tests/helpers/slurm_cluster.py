@@ -41,12 +41,13 @@ KillWait=10
 OverTimeLimit=0
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN
-NodeName=plain Port={ports[1]}
-NodeName=gpus Port={ports[2]} Gres=gpu:{gpus}
+NodeName=plain Port={ports[1]} {node}
+NodeName=gpus Port={ports[2]} Gres=gpu:{gpus} {node}
 PartitionName=cpu Nodes=plain Default=YES MaxTime=60 State=UP
 PartitionName=gpu Nodes=gpus MaxTime=60 State=UP
 """
+
+NODE = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN"
 
 
 class NotHere(Exception):
@@ -65,7 +66,9 @@ def install():
     """Get what is missing of the packages, without letting them start their services."""
     if os.geteuid():
         raise NotHere("only root can start a cluster")
-    if ETC.exists() and any((ETC / name).exists() for name in ("slurm.conf", "gres.conf")):
+    settings = ETC / "slurm.conf"
+    # A link that a killed run of these tests left behind is no cluster.
+    if settings.exists() and not (settings.is_symlink() and _is_down()):
         raise NotHere(f"{ETC} belongs to another cluster")
     if all(map(shutil.which, ("munged", "slurmctld", "slurmd", "sinfo"))):
         return
@@ -83,6 +86,10 @@ def install():
     finally:
         if made:
             policy.unlink()
+
+
+def _is_down():
+    return "UP" not in run("scontrol", "ping", timeout=120, check=False)
 
 
 @contextmanager
@@ -110,7 +117,8 @@ def cluster(folder, gpus=2):
         (folder / name).mkdir(parents=True)
     for number in range(gpus):
         run("mknod", str(folder / f"gpu{number}"), "c", "1", "3")
-    (folder / "slurm.conf").write_text(CONFIG.format(host=host, ports=PORTS, folder=folder, gpus=gpus))
+    settings = CONFIG.format(host=host, ports=PORTS, folder=folder, gpus=gpus, node=NODE.format(host=host))
+    (folder / "slurm.conf").write_text(settings)
     files = f"{folder}/gpu[0-{gpus - 1}]" if gpus > 1 else f"{folder}/gpu0"
     (folder / "gres.conf").write_text(f"AutoDetect=off\nNodeName=gpus Name=gpu File={files}\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")

@@ -82,7 +82,7 @@ def test_the_study_is_the_same_as_on_this_machine(slurm, tmp_path):
     submitted = len(re.findall("has been submitted with SLURM jobid", study.log()))
     figures = len(list((study.results / "figures").glob("*.png")))
     jobs = int(re.search(r"^total +(\d+)$", study.log(), re.M)[1])
-    assert figures > 10 and submitted < jobs - figures  # figures do not go one by one
+    assert figures > 10 and submitted < jobs - figures // 2  # figures go four at a time
     here = Workflow(local, small_study())
     here("metrics")
     for name in ("metrics", "language", "loo", "comparisons"):
