@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from published import published
 
 from seqlm.common.errors import InputError
-from seqlm.models.heads import HEAD_POOLINGS, ConvHead, LinearHead, PooledHead
+from seqlm.models.heads import HEAD_POOLINGS, Attention, ConvHead, LinearHead, PooledHead, pool
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.registry import model_class
 
 
 def test_conv_head_parameter_count():
@@ -105,6 +108,23 @@ def test_attention_starts_as_the_mean_and_its_weights_add_up_to_one():
     torch.testing.assert_close(head.pool(same, mask), same[:, 0])
     longer = torch.cat([x[1:, :2], torch.randn(1, 3, 3)], 1)
     torch.testing.assert_close(head.pool(x[1:], mask[1:]), head.pool(longer, mask[1:]))
+
+
+@pytest.mark.parametrize("network", ["cnn", "dilated", "codon", "backbone"])
+def test_attention_starts_as_the_mean_in_a_whole_model(network, tmp_path):
+    """However often the model initialises its layers."""
+    torch.manual_seed(0)
+    if network == "backbone":
+        language = published("character", tmp_path)
+        options = {"target": "scalar", "head": "pooled", "pooling": "attention"}
+        model = BackboneModel.on(language, language.tokenizer, **options)
+    else:
+        cls = model_class(f"seqlm-{network}")
+        model = cls(cls.config_class(target="scalar", pooling="attention"))
+    (attention,) = (module for module in model.modules() if isinstance(module, Attention))
+    x = torch.randn(2, 7, attention.norm.normalized_shape[0])
+    mask = torch.arange(7) < torch.tensor([[7], [4]])
+    torch.testing.assert_close(attention(x, mask), pool(x, mask))
 
 
 def test_long_inputs_are_binned():

@@ -8,6 +8,7 @@ from seqlm.common.errors import InputError
 from seqlm.inference.prediction import encode
 from seqlm.tokenization import kind_of, nothing_id
 from seqlm.tokenization.atomic import layout_of
+from seqlm.tokenization.spelling import spelling_of
 
 BASES = "ACGT"
 
@@ -128,6 +129,11 @@ class TextInputs(Inputs):
 
     A base that cannot be spared (nothing that the model can read is left without it) is not removed. Of a track what
     follows a removed base moves up by one and an N fills the free end, so that there are as many values as before.
+
+    Raises
+    ------
+    InputError
+        Bases are to be removed for a tokenizer that reads several at a time and knows no rest.
     """
 
     def _read(self, sequence):
@@ -135,6 +141,15 @@ class TextInputs(Inputs):
 
     def _prepare(self):
         self.lengths = [len(tokens) for tokens in self.tokens]
+        self.least = getattr(self.model, "least_bases", 1)
+        tokenizer = getattr(self.model, "tokenizer", None)
+        if tokenizer is None or self.model.config.target == "track":
+            return
+        spelling = spelling_of(tokenizer)
+        self.least = max(self.least, spelling.words)
+        if self.edit == "remove" and spelling.step > 1:
+            problem = f"the tokenizer reads {spelling.step} bases at a time and knows no rest, which one less leaves"
+            raise InputError("edit remove", problem, "use edit: mask or replace")
 
     def encode(self, rows):
         return [self.sequences[index] for index in rows]
@@ -142,8 +157,7 @@ class TextInputs(Inputs):
     def asked(self, rows):
         asked = super().asked(rows)
         if self.edit == "remove":
-            least = getattr(self.model, "least_bases", 1)
-            asked &= torch.tensor([len(self.tokens[index]) > least for index in rows])[:, None, None]
+            asked &= torch.tensor([len(self.tokens[index]) > self.least for index in rows])[:, None, None]
         return asked
 
     def unchanged(self, rows, X, width):

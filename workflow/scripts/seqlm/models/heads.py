@@ -143,18 +143,25 @@ def pooled_head(dim, config):
     return PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout, config.length)
 
 
+class _Equal(nn.Linear):
+    """Scores that are all the same at first.
+
+    A layer's own business: transformers asks the layers of a model to initialise themselves again, and of modules
+    nothing that have no weights but those of their layers.
+    """
+
+    def reset_parameters(self):
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
 class Attention(nn.Module):
     """Mean over positions with learned weights: (N, L, dim) -> (N, dim). Before training it is the plain mean."""
 
     def __init__(self, dim):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
-        self.score = nn.Linear(dim, 1)
-        self.reset_parameters()
-
-    def reset_parameters(self):
-        """Start from equal weights."""
-        nn.init.zeros_(self.score.weight)
+        self.score = _Equal(dim, 1)
 
     def forward(self, x, mask=None):
         score = self.score(self.norm(x)).float()

@@ -218,9 +218,9 @@ def _unknown_for_n(words, row, length, bases):
 def _overlapping(words, row, length, bases):
     """A word of k letters at every base; those with an N may be unknown."""
     k, ordinary = int(length.max(initial=0)), np.flatnonzero(length != _SPECIAL)
-    if not k:  # none is known: k follows from their number
+    if not k:  # none is known: k follows from their number, and the vocabulary has such words
         k = len(bases) - len(ordinary) + 1
-    if k < 2 or len(ordinary) != len(bases) - k + 1:
+    if not 2 <= k <= words.letters.shape[1] or len(ordinary) != len(bases) - k + 1:
         return None
     known = length[ordinary] != _UNKNOWN
     if (length[ordinary][known] != k).any():

@@ -202,7 +202,7 @@ class KmerEncoder:
     def _words(self, letters):
         """Index in product order of the k letters from every position; meaningless where they are not all bases."""
         words = np.zeros(len(letters), np.int64)
-        for j in range(self.k):
+        for j in range(min(self.k, len(letters))):
             words[: len(letters) - j] += (letters[j:] & 3).astype(np.int64) << 2 * (self.k - 1 - j)
         return words
 
