@@ -4,7 +4,7 @@
 rule score_backbone:
     input:
         backbone=f"{R}/backbones/{{backbone}}",
-        sources=corpus_of,
+        sources=corpus_files,
     output:
         report=f"{R}/likelihoods/backbones/{{backbone}}/bits_per_base.json",
     log:
