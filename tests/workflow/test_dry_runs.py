@@ -147,3 +147,11 @@ def test_no_job_asks_for_more_than_the_cluster_allows(workflow):
     minutes = {int(n) for n in re.findall(r"runtime=(\d+)", text)}
     megabytes = {int(n) for n in re.findall(r"mem_mb=(\d+)", text)}
     assert max(minutes) == 45 and max(megabytes) == 3000
+
+
+def test_motifs_are_discovered_once_a_scored_model(workflow):
+    workflow.study["runs"]["tf_binding"]["loo"]["models"] = ["cnn", "gpt-full"]
+    workflow.study["runs"]["tf_binding"]["motifs"] = {"jaspar": "insects", "examples": 10}
+    workflow.write()
+    counts = job_counts(workflow("-n", "all").stdout)
+    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 1)

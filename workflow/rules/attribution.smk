@@ -76,6 +76,47 @@ rule gather_loo:
         "../scripts/gather_loo.py"
 
 
+# What the scores say. Tables lie among those that figures are drawn from.
+
+
+rule discover_motifs:
+    input:
+        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        file=lambda w: STUDY["runs"][w.dataset]["motifs"].get("file", []),
+    output:
+        found=MOTIFS("{dataset}", "{model}", "found.tsv"),
+        said=MOTIFS("{dataset}", "{model}", "said.tsv"),
+        logos=MOTIFS("{dataset}", "{model}", "logos.npz"),
+        hits=f"{R}/attributions/{{dataset}}/motifs/{{model}}.bed",
+    log:
+        f"{LOGS}/motifs/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("motifs")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        mem_mb=megabytes(8000),
+        runtime=minutes(240),
+    params:
+        motifs=lambda w: STUDY["runs"][w.dataset]["motifs"],
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        molecule=lambda w: STUDY["datasets"][w.dataset]["cleaning"]["molecule"],
+        code=code_digest(
+            "explanation/dataset_motifs",
+            "explanation/discovery",
+            "explanation/hits",
+            "explanation/importance",
+            "explanation/naming",
+            "sequences/motif_files",
+            "sequences/motifs",
+        ),
+    script:
+        "../scripts/discover_motifs.py"
+
+
 # New files.
 
 

@@ -16,7 +16,7 @@ from seqlm.common.errors import InputError, check_known
 from seqlm.models.baselines import default_models
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
-from seqlm.study.loo_settings import check_loo
+from seqlm.study.loo_settings import DEFAULT_LOO, check_loo
 from seqlm.study.model_settings import check_model, check_target
 from seqlm.study.names import check_keys, check_name
 
@@ -123,6 +123,7 @@ class Study(NewFiles):
         self.name = self.config["study"]
         self.results = f"results/{self.name}"
         self._name_models()
+        self._score_for_motifs()
         self._check_names()
 
     def __getitem__(self, section):
@@ -134,6 +135,16 @@ class Study(NewFiles):
             if "models" not in run and dataset in self.config["datasets"]:
                 run["models"], baselines = default_models(self.config, dataset)
                 self.config["models"] |= baselines
+
+    def _score_for_motifs(self):
+        """Give runs that ask for motifs the scores of enough examples."""
+        for name, run in self.config["runs"].items():
+            if "motifs" in run:
+                if ("file" in run["motifs"]) == ("jaspar" in run["motifs"]):
+                    mend = "give one of file: <known motifs> and jaspar: <group of species>"
+                    raise InputError(f"config, runs.{name}.motifs", "needs one collection to take names from", mend)
+                loo = run.setdefault("loo", dict(DEFAULT_LOO))
+                loo["examples"] = max(loo["examples"], run["motifs"]["examples"])
 
     def _check_names(self):
         config = self.config
@@ -334,6 +345,11 @@ class Study(NewFiles):
         """The models of a run that leave-one-out scores are asked of; an ensemble has none."""
         run = self.config["runs"][dataset]
         return [model for model in run["loo"].get("models", run["models"]) if not self.members(model)]
+
+    @cached_property
+    def motifs(self):
+        """Every (dataset, model) that motifs are asked for."""
+        return [(dataset, model) for dataset in self.runs_with("motifs") for model in self.scored_models(dataset)]
 
     @cached_property
     def attributions(self):
