@@ -117,6 +117,48 @@ rule discover_motifs:
         "../scripts/discover_motifs.py"
 
 
+rule check_scores:
+    input:
+        unpack(
+            lambda w: (
+                {"again": f"{R}/models/{STUDY.other_training(w.dataset, w.model)[2].path}"}
+                if STUDY.other_training(w.dataset, w.model)
+                else {}
+            )
+        ),
+        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        trained=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
+        others=lambda w: [f"{R}/{path}" for _, _, path in STUDY.compared_scores(w.dataset, w.model)],
+    output:
+        curves=CHECKS("{dataset}", "{model}", "curves.tsv"),
+        areas=CHECKS("{dataset}", "{model}", "areas.tsv"),
+        agreement=CHECKS("{dataset}", "{model}", "agreement.tsv"),
+    log:
+        f"{LOGS}/checks/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("checks")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        **NETWORK,
+        runtime=minutes(240),
+    params:
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        examples=lambda w: STUDY["runs"][w.dataset]["checks"]["examples"],
+        loo=lambda w: STUDY["runs"][w.dataset]["loo"],
+        seed=STUDY["seeds"][0],
+        other=lambda w: (STUDY.other_training(w.dataset, w.model) or [])[:2],
+        kinds=lambda w: [kind for kind, _, _ in STUDY.compared_scores(w.dataset, w.model)],
+        others=lambda w: [name for _, name, _ in STUDY.compared_scores(w.dataset, w.model)],
+        code=code_digest("explanation/dataset_checks", "explanation/curves", "explanation/agreement", "attribution"),
+    script:
+        "../scripts/check_scores.py"
+
+
 # New files.
 
 

@@ -12,7 +12,10 @@ def main(snakemake):
     given = snakemake.input
     by_size = zip(given.get("sizes", []), given.get("size_comparisons", []), strict=True)
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
-        motifs = {name: join_tables(given.get(name, []), ["dataset"]) for name in ("motifs", "motifs_said")}
+        motifs = {
+            name: join_tables(given.get(name, []), ["dataset"])
+            for name in ("motifs", "motifs_said", "areas", "agreement")
+        }
         render_report(
             snakemake.output.html,
             snakemake.params.config,

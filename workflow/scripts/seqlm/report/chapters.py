@@ -5,6 +5,7 @@ from seqlm.evaluation.size_verdict import verdict_by_labels
 from seqlm.evaluation.verdict import verdict
 from seqlm.evaluation.words import NAMES, duration, number
 from seqlm.models.baselines import lacking
+from seqlm.report.belief import beliefs, checks_of
 from seqlm.report.page_tables import (
     calibration_table,
     classes_table,
@@ -44,8 +45,8 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
     -------
     dict
         dataset, verdict (sentences, cards, metric), tables by name (see `seqlm.report.page_tables.as_cells`), facts,
-        leaks, said (of motifs), figures by section, map (whether there is one), sections: (key, title) of those that
-        hold something.
+        leaks, said (of motifs and checks), figures by section, map (whether there is one), sections: (key, title) of
+        those that hold something.
     """
     own = {name: _of(table, dataset) for name, table in tables.items()}
     shown = {
@@ -59,7 +60,8 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
     }
     by_section = {key: [figure for figure in figures if figure["section"] == key] for key in ("verdict", *SECTIONS)}
     facts = _facts(summary) if summary else []
-    said = _said(own.get("motifs_said"))
+    checks = checks_of(own)
+    said = _said(own.get("motifs_said")) + (beliefs(*checks) if checks else [])
     holds = {
         "performance": shown["classes"] or shown["settings"] or shown["calibration"],
         "data": shown["data"] or facts,

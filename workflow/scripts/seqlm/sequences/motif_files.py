@@ -42,7 +42,6 @@ def read_motif(path):
     found = _read(path)
     if len(found) != 1:
         raise InputError(path, f"{len(found)} matrices in the file", "keep one: '>ID name' and four rows of counts")
-    require_counts(found[0], path)
     return found[0]
 
 
@@ -51,8 +50,6 @@ def read_motifs(path):
     found = _read(path)
     if not found:
         raise InputError(path, "holds no matrix", "give a file of motifs in JASPAR's or MEME's layout")
-    for motif in found:
-        require_counts(motif, f"{path}, {motif.matrix_id or motif.name}")
     return found
 
 
@@ -75,8 +72,12 @@ def jaspar_motifs(group):
 
 def _read(path):
     lines = [text for _, text in text_lines(path)]
-    read = _read_meme if any(line.startswith("MEME version") for line in lines) else _read_jaspar
-    return read(lines, path)
+    if any(line.startswith("MEME version") for line in lines):
+        return _read_meme(lines, path)  # counts by what the file says, also where there were 1 or 100 sites
+    found = _read_jaspar(lines, path)
+    for motif in found:
+        require_counts(motif, path if len(found) == 1 else f"{path}, {motif.matrix_id or motif.name}")
+    return found
 
 
 def _read_jaspar(lines, path):
@@ -105,7 +106,7 @@ def _read_meme(lines, path):
         elif line.startswith(_MEME_MATRIX):
             sites, width = (re.search(rf"\b{key}=\s*(\d+)", line) for key in ("nsites", "w"))
             rows = []
-            found.append((name, int(sites[1]) if sites else MEME_SITES, int(width[1]) if width else None, rows))
+            found.append((name, sites and int(sites[1]) or MEME_SITES, int(width[1]) if width else None, rows))
         elif rows is not None and line.strip():
             row = _probabilities(line.split())
             if row is None and found[-1][2] in (None, len(rows)):

@@ -11,7 +11,7 @@ from seqlm.explanation.hits import motif_hits, scanner
 from seqlm.explanation.importance import importance
 from seqlm.explanation.naming import name_motifs
 from seqlm.sequences.codes import reverse_complement
-from seqlm.sequences.motif_files import jaspar_motifs, read_motifs
+from seqlm.sequences.motif_files import jaspar_motifs, read_motif, read_motifs
 
 PUM2 = np.array([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0.25] * 4, [1, 0, 0, 0], [0, 0, 0, 1],
                  [1, 0, 0, 0]])  # fmt: skip
@@ -73,6 +73,15 @@ def test_jaspars_collections_and_files_of_many_motifs(tmp_path, vertebrates):
         with pytest.raises(InputError) as error:
             read_motifs(tmp_path / name)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("sites, counted", [(100, 100), (1, 1), (0, 20)])
+def test_meme_says_how_many_sites_there_were(tmp_path, sites, counted):
+    """Counts that look like percentages or probabilities are none, where the file says of how many sites."""
+    text = meme(tmp_path / "m", PUM2=PUM2 * 0.9 + 0.025).read_text().replace("nsites= 100", f"nsites= {sites}")
+    (tmp_path / "m").write_text(text)
+    (motif,) = read_motifs(tmp_path / "m")
+    assert read_motif(tmp_path / "m").counts["T"][0] == motif.counts["T"][0] == pytest.approx(0.925 * counted)
 
 
 def test_a_motif_gets_its_own_name_on_either_strand(vertebrates):
