@@ -16,7 +16,7 @@ def planted(n=2000, length=150):
     known = {motif.matrix_id[:6]: motif for motif in jaspar_motifs("vertebrates")}
     codes, label = rng.integers(0, 4, (n, length)), np.arange(n) % 3
     for row, own in zip(codes, label, strict=True):
-        put = [PLANTED[own - 1]] * (own > 0) + [DECOY] * (rng.random() < 0.5)
+        put = ([PLANTED[own - 1]] if own else []) + ([DECOY] if rng.random() < 0.5 else [])
         for slot, name in zip(rng.permutation(3), put, strict=False):
             counts = np.array([known[name].counts[base] for base in "ACGT"]).T
             site = np.array([rng.choice(4, p=column / column.sum()) for column in counts])

@@ -154,7 +154,14 @@ rule check_scores:
         other=lambda w: (STUDY.other_training(w.dataset, w.model) or [])[:2],
         kinds=lambda w: [kind for kind, _, _ in STUDY.compared_scores(w.dataset, w.model)],
         others=lambda w: [name for _, name, _ in STUDY.compared_scores(w.dataset, w.model)],
-        code=code_digest("explanation/dataset_checks", "explanation/curves", "explanation/agreement", "attribution"),
+        code=code_digest(
+            "explanation/dataset_checks",
+            "explanation/curves",
+            "explanation/agreement",
+            "attribution",
+            "inference/prediction",
+            "inference/reading",
+        ),
     script:
         "../scripts/check_scores.py"
 

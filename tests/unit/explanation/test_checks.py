@@ -1,11 +1,18 @@
 """Checks of scores, each against the plain way of computing it."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy.stats import rankdata, spearmanr
 
+from seqlm.datasets import write_dataset, write_folds
 from seqlm.explanation.agreement import agreement, rank_correlation, ranks
 from seqlm.explanation.curves import FRACTIONS, curves, fit_kmers, kmer_counts, kmer_importance, rank_order
+from seqlm.explanation.dataset_checks import agreement_with, check_curves, retrained_scores
+from seqlm.inference.prediction import predict
+from seqlm.models.bundle import save_bundle
+from seqlm.models.networks.cnn import CNN, CNNConfig
 
 
 def texts_of(rng, n, length, bases="ACGT"):
@@ -70,3 +77,39 @@ def test_agreement_is_spearmans_sequence_by_sequence():
     shared = agreement({"id": names, "scores": one}, {"id": names[[3, 0, 1, 2, 5]], "scores": other[[3, 0, 1, 2, 5]]})
     np.testing.assert_allclose(shared, expected, atol=1e-12)
     assert rank_correlation(one[0], one[0]) == pytest.approx(1) and np.isnan(rank_correlation(one[5], one[0]))
+
+
+@pytest.mark.parametrize("target", ["track", "scalar", "class"])
+def test_curves_of_a_network_begin_at_its_prediction_and_end_at_that_of_no_base(target, tmp_path):
+    rng = np.random.default_rng(5)
+    texts = texts_of(rng, 30, 60)
+    labels = {"track": [np.ones(60)] * 30, "scalar": np.arange(30.0), "class": ["x", "y"] * 15}[target]
+    names, classes = [f"s{i}" for i in range(30)], ["x", "y"] if target == "class" else None
+    examples = pd.DataFrame({"id": names, "sequence": texts, "target": labels})
+    write_dataset(tmp_path / "data", examples, {"dataset": "toy", "target": target, "classes": classes})
+    parts = pd.DataFrame({"id": names, "fold": 0, "part": ["train"] * 15 + ["test"] * 15})
+    write_folds(tmp_path / "data/folds.tsv", parts)
+    torch.manual_seed(0)
+    more = {"n_outputs": 2, "classes": classes} if classes else {}
+    model = CNN(CNNConfig(target=target, filters=8, hidden=8, kernel=5, **more))
+    save_bundle(model, tmp_path / "bundle")
+    arrays = retrained_scores(tmp_path / "bundle", tmp_path / "data", {"edit": "mask", "models": ["any"]}, 15, "cpu")
+    curves, areas = check_curves(tmp_path / "bundle", tmp_path / "data", arrays, ("d", "m"), examples=12, device="cpu")
+
+    def value(sequences):
+        found = predict(model, sequences, device="cpu")
+        return found.sum(1) if target == "track" else found.reshape(len(sequences), -1)
+
+    whole, blank = value(texts[15:27]), value(["N" * 60] * 12)
+    if classes:
+        best = whole.argmax(1, keepdim=True)
+        whole, blank = whole.gather(1, best), blank.gather(1, best)
+    change = float((blank - whole).mean())
+    for (way, order), rows in curves.groupby(["way", "order"]):
+        ends = rows["value"].to_numpy()[[0, -1]]
+        np.testing.assert_allclose(ends, [0, change] if way == "deletion" else [change, 0], atol=1e-4, err_msg=order)
+    assert (areas["low"] <= areas["difference"]).all() and (areas["difference"] <= areas["high"]).all()
+    assert areas.set_index("against").loc["random", "low"] > 0
+    ((*_, kind, name, shared, mean, low, high),) = agreement_with(arrays, arrays, ("d", "m"), "seed", "2")
+    assert (kind, name, shared, low, high) == ("seed", "2", 15, pytest.approx(1), pytest.approx(1))
+    assert agreement_with(arrays, arrays | {"id": np.array(["none"] * 15)}, ("d", "m"), "seed", "2") == []
