@@ -148,3 +148,20 @@ def test_no_job_asks_for_more_than_the_cluster_allows(workflow):
     minutes = {int(n) for n in re.findall(r"runtime=(\d+)", text)}
     megabytes = {int(n) for n in re.findall(r"mem_mb=(\d+)", text)}
     assert max(minutes) == 45 and max(megabytes) == 3000
+
+
+def test_motifs_are_discovered_once_a_scored_model(workflow):
+    workflow.study["runs"]["tf_binding"]["loo"]["models"] = ["cnn", "gpt-full"]
+    workflow.study["runs"]["tf_binding"]["motifs"] = {"jaspar": "insects", "examples": 10}
+    workflow.write()
+    counts = job_counts(workflow("-n", "all").stdout)
+    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 1)
+
+
+def test_scores_are_checked_against_another_seed_and_other_models(workflow):
+    workflow.study["seeds"] = [1, 2]
+    workflow.study["runs"]["tf_binding"]["loo"]["models"] = ["cnn", "gpt-full"]
+    workflow.study["runs"]["tf_binding"]["checks"] = {"examples": 10}
+    workflow.write()
+    counts = job_counts(workflow("-n", "results/small/figures/belief-tf_binding.png").stdout)
+    assert (counts["check_scores"], counts["score_loo"], counts["train_model"]) == (2, 2, 4)

@@ -76,6 +76,96 @@ rule gather_loo:
         "../scripts/gather_loo.py"
 
 
+# What the scores say. Tables lie among those that figures are drawn from.
+
+
+rule discover_motifs:
+    input:
+        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        file=lambda w: STUDY["runs"][w.dataset]["motifs"].get("file", []),
+    output:
+        found=MOTIFS("{dataset}", "{model}", "found.tsv"),
+        said=MOTIFS("{dataset}", "{model}", "said.tsv"),
+        logos=MOTIFS("{dataset}", "{model}", "logos.npz"),
+        hits=f"{R}/attributions/{{dataset}}/motifs/{{model}}.bed",
+    log:
+        f"{LOGS}/motifs/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("motifs")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        mem_mb=megabytes(8000),
+        runtime=minutes(240),
+    params:
+        motifs=lambda w: STUDY["runs"][w.dataset]["motifs"],
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        molecule=lambda w: STUDY["datasets"][w.dataset]["cleaning"]["molecule"],
+        code=code_digest(
+            "explanation/dataset_motifs",
+            "explanation/discovery",
+            "explanation/hits",
+            "explanation/importance",
+            "explanation/naming",
+            "sequences/motif_files",
+            "sequences/motifs",
+        ),
+    script:
+        "../scripts/discover_motifs.py"
+
+
+rule check_scores:
+    input:
+        unpack(
+            lambda w: (
+                {"again": f"{R}/models/{STUDY.other_training(w.dataset, w.model)[2].path}"}
+                if STUDY.other_training(w.dataset, w.model)
+                else {}
+            )
+        ),
+        arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        trained=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
+        others=lambda w: [f"{R}/{path}" for _, _, path in STUDY.compared_scores(w.dataset, w.model)],
+    output:
+        curves=CHECKS("{dataset}", "{model}", "curves.tsv"),
+        areas=CHECKS("{dataset}", "{model}", "areas.tsv"),
+        agreement=CHECKS("{dataset}", "{model}", "agreement.tsv"),
+    log:
+        f"{LOGS}/checks/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("checks")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        **NETWORK,
+        runtime=minutes(240),
+    params:
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        examples=lambda w: STUDY["runs"][w.dataset]["checks"]["examples"],
+        loo=lambda w: STUDY["runs"][w.dataset]["loo"],
+        seed=STUDY["seeds"][0],
+        other=lambda w: (STUDY.other_training(w.dataset, w.model) or [])[:2],
+        kinds=lambda w: [kind for kind, _, _ in STUDY.compared_scores(w.dataset, w.model)],
+        others=lambda w: [name for _, name, _ in STUDY.compared_scores(w.dataset, w.model)],
+        code=code_digest(
+            "explanation/dataset_checks",
+            "explanation/curves",
+            "explanation/agreement",
+            "attribution",
+            "inference/prediction",
+            "inference/reading",
+        ),
+    script:
+        "../scripts/check_scores.py"
+
+
 # New files.
 
 

@@ -33,6 +33,8 @@ R = STUDY.results
 LOGS = f"{R}/logs"
 BENCHMARKS = f"{R}/benchmarks"
 JOB = "{dataset}/{model}/fold{fold}/seed{seed}"
+CHECKS = f"{R}/tables/datasets/{{}}/checks/{{}}/{{}}".format  # dataset, model, file
+MOTIFS = f"{R}/tables/datasets/{{}}/motifs/{{}}/{{}}".format  # dataset, model, file
 
 
 wildcard_constraints:

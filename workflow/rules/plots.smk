@@ -159,6 +159,23 @@ use rule plot_performance as plot_loo_precision with:
         **figure("loo_precision", "{dataset}"),
 
 
+use rule plot_performance as plot_motifs with:
+    input:
+        found=lambda w: [MOTIFS(w.dataset, model, "found.tsv") for model in STUDY.scored_models(w.dataset)],
+        said=lambda w: [MOTIFS(w.dataset, model, "said.tsv") for model in STUDY.scored_models(w.dataset)],
+        logos=lambda w: [MOTIFS(w.dataset, model, "logos.npz") for model in STUDY.scored_models(w.dataset)],
+    output:
+        **figure("motifs", "{dataset}"),
+
+
+use rule plot_performance as plot_belief with:
+    input:
+        curves=lambda w: [CHECKS(w.dataset, model, "curves.tsv") for model in STUDY.scored_models(w.dataset)],
+        agreement=lambda w: [CHECKS(w.dataset, model, "agreement.tsv") for model in STUDY.scored_models(w.dataset)],
+    output:
+        **figure("belief", "{dataset}"),
+
+
 use rule plot_performance as plot_regions with:
     input:
         regions=OF_DATASET("regions.tsv"),
@@ -180,6 +197,10 @@ rule render_report:
         summaries=paths(STUDY["runs"], f"{R}/datasets/{{}}/summary.json"),
         sizes=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/sizes.tsv"),
         size_comparisons=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/size_comparisons.tsv"),
+        motifs=[MOTIFS(dataset, model, "found.tsv") for dataset, model in STUDY.motifs],
+        motifs_said=[MOTIFS(dataset, model, "said.tsv") for dataset, model in STUDY.motifs],
+        areas=[CHECKS(dataset, model, "areas.tsv") for dataset, model in STUDY.checked],
+        agreement=[CHECKS(dataset, model, "agreement.tsv") for dataset, model in STUDY.checked],
         template=str(WORKFLOW / "report/report.html.j2"),
     output:
         html=f"{R}/report.html",

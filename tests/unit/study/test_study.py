@@ -343,3 +343,26 @@ def test_figures_are_those_that_a_study_has_something_to_draw_for():
     names = figure_names(study(), FAMILIES)
     assert "scatter-binding" in names and "performance-binding" in names
     assert not {"loss", "differences-binding", "folds-binding", "tracks-binding", "loo-binding"} & set(names)
+
+
+def test_motifs_are_read_from_as_many_scores_as_are_asked_for():
+    """With or without a section on leave-one-out; fewer than that section names are no reason to score fewer."""
+    for loo, motifs, scored in (
+        (None, {"jaspar": "insects"}, {"edit": "mask", "examples": 1000}),
+        ({"edit": "replace", "examples": 20}, {"jaspar": "insects"}, {"edit": "replace", "examples": 1000}),
+        ({"examples": 70}, {"file": "own.meme", "examples": 60}, {"edit": "mask", "examples": 70}),
+    ):
+        run = {"models": ["cnn"], "motifs": motifs} | ({"loo": loo} if loo else {})
+        made = study(runs={"binding": run})
+        assert scored.items() <= made["runs"]["binding"]["loo"].items()
+        with_loo = study(runs={"binding": {"models": ["cnn"], "loo": loo or {"edit": "mask"}}})
+        assert set(made["runs"]["binding"]["loo"]) == set(with_loo["runs"]["binding"]["loo"])
+        assert made.motifs == [("binding", "cnn")]
+        assert "motifs-binding" in figure_names(made, FAMILIES)
+        assert "motifs-binding" not in figure_names(with_loo, FAMILIES)
+
+
+@pytest.mark.parametrize("motifs", [{}, {"file": "a.meme", "jaspar": "fungi"}, {"jaspar": "mammals"}])
+def test_motifs_need_one_collection_of_names(motifs):
+    with pytest.raises(InputError, match="runs.binding.motifs"):
+        study(runs={"binding": {"models": ["cnn"], "motifs": motifs}})

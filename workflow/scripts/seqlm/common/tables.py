@@ -30,6 +30,7 @@ NUMBERS = {
     *("precision", "recall", "f1", "observed", "predicted", "count", "share"),  # classes
     *("mean", "tokens", "cluster", "x", "y"),  # regions of mRNAs, folds, maps
     *("start_offset", "end_offset", "loo"),
+    *("seqlets", "q_value", "fraction"),  # motifs, checks of scores
 }
 TEXT_OF = {"confusion": {"observed", "predicted"}, "settings": {"value"}}  # numbers elsewhere
 YES_OR_NO = {"representative"}

@@ -5,11 +5,13 @@ from seqlm.evaluation.size_verdict import verdict_by_labels
 from seqlm.evaluation.verdict import verdict
 from seqlm.evaluation.words import NAMES, duration, number
 from seqlm.models.baselines import lacking
+from seqlm.report.belief import beliefs, checks_of
 from seqlm.report.page_tables import (
     calibration_table,
     classes_table,
     data_table,
     loo_table,
+    motifs_table,
     plain,
     settings_table,
     totals_table,
@@ -43,23 +45,27 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
     -------
     dict
         dataset, verdict (sentences, cards, metric), tables by name (see `seqlm.report.page_tables.as_cells`), facts,
-        leaks, figures by section, map (whether there is one), sections: (key, title) of those that hold something.
+        leaks, said (of motifs and checks), figures by section, map (whether there is one), sections: (key, title) of
+        those that hold something.
     """
     own = {name: _of(table, dataset) for name, table in tables.items()}
     shown = {
         "data": data_table(own["data"]),
         "totals": totals_table(_of(totals, dataset)),
         "loo": loo_table(own["loo"]),
+        "motifs": motifs_table(own.get("motifs")),
         "settings": settings_table(own.get("settings")),
         "calibration": calibration_table(own["metrics"]),
         "classes": classes_table(own.get("classes")),
     }
     by_section = {key: [figure for figure in figures if figure["section"] == key] for key in ("verdict", *SECTIONS)}
     facts = _facts(summary) if summary else []
+    checks = checks_of(own)
+    said = _said(own.get("motifs_said")) + (beliefs(*checks) if checks else [])
     holds = {
         "performance": shown["classes"] or shown["settings"] or shown["calibration"],
         "data": shown["data"] or facts,
-        "loo": shown["loo"],
+        "loo": shown["loo"] or said,
         "costs": shown["totals"],
     }
     return {
@@ -67,6 +73,7 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
         "verdict": _with_baselines(_verdict(dataset, own, _of(totals, dataset), kinds, by_size), config, dataset),
         "tables": {name: _without_dataset(table) for name, table in shown.items()},
         "facts": facts,
+        "said": said,
         "leaks": _leaks(dataset, own["data"], own.get("leakage")),
         "figures": by_section,
         "map": bool(((config.get("runs") or {}).get(dataset) or {}).get("embeddings")),
@@ -156,6 +163,11 @@ def _leak(dataset, against, rows):
     return f"{start} {affected:,} of {tested:,} test examples are in or like {where} ({counts})." + (
         f" {metric} of {values}." if values else ""
     )
+
+
+def _said(notes):
+    """Sentences on what motifs each model reads."""
+    return [] if notes is None else [f"Motifs of {row.model}: {row.said}" for row in notes.itertuples()]
 
 
 def _facts(summary):

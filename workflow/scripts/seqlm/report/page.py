@@ -93,6 +93,8 @@ def _files(config):
         out.append(("backbones/", "pretrained language models, loadable with transformers"))
     if any((run or {}).get("loo") for run in (config.get("runs") or {}).values()):
         out.append(("attributions/", "leave-one-out scores of every base"))
+    if any((run or {}).get("motifs") for run in (config.get("runs") or {}).values()):
+        out.append(("attributions/", "places of motifs: <dataset>/motifs/<model>.bed"))
     if any((run or {}).get("embeddings") for run in (config.get("runs") or {}).values()):
         out.append(("embeddings/", "embeddings (npz) and maps of them to look at dot by dot"))
     return out

@@ -81,6 +81,20 @@ def loo_table(loo):
     return as_cells(table[kept].rename(columns=names))
 
 
+def motifs_table(motifs):
+    """Motifs of all models, each with the known motif it resembles."""
+    if motifs is None or not len(motifs):
+        return None
+    table = motifs.assign(match=[_named(row) for row in motifs.itertuples()])
+    names = {"p_value": "p", "q_value": "q"}
+    kept = ["dataset", "model", "motif", "effect", "seqlets", "consensus", "match", "family", "p_value", "q_value"]
+    return as_cells(table[kept].rename(columns=names))
+
+
+def _named(row):
+    return f"{row.match} ({row.match_id})" if row.match_id not in ("", row.match) else row.match or "none"
+
+
 def settings_table(settings):
     """One row per dataset and model: how positions are gathered and how it was trained, by its first fold and seed."""
     if settings is None or not len(settings):

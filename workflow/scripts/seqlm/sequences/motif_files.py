@@ -14,6 +14,7 @@ from Bio import motifs
 from seqlm.common.errors import InputError
 from seqlm.sequences.tables.lines import text_lines
 
+JASPAR = "JASPAR2026"  # release
 MEME_SITES = 20  # where a MEME file does not say (MEME Suite, minimal motif format)
 _LETTERED = re.compile(r"\s*([ACGTU])\b\s*[\[|:]?\s*(.*?)\s*\]?\s*$", re.IGNORECASE)
 _MEME_MATRIX = "letter-probability matrix"
@@ -38,13 +39,45 @@ def read_motif(path):
     InputError
         If the file is missing, of another layout, holds no matrix or several, or one of something else than counts.
     """
-    lines = [text for _, text in text_lines(path)]
-    read = _read_meme if any(line.startswith("MEME version") for line in lines) else _read_jaspar
-    found = read(lines, path)
+    found = _read(path)
     if len(found) != 1:
         raise InputError(path, f"{len(found)} matrices in the file", "keep one: '>ID name' and four rows of counts")
-    require_counts(found[0], path)
     return found[0]
+
+
+def read_motifs(path):
+    """Read all matrices of a file; as `read_motif`, and one that holds none is refused too."""
+    found = _read(path)
+    if not found:
+        raise InputError(path, "holds no matrix", "give a file of motifs in JASPAR's or MEME's layout")
+    return found
+
+
+def jaspar_motifs(group):
+    """JASPAR's CORE collection of a group of species, as it comes with pyjaspar: the newest version of each matrix.
+
+    Parameters
+    ----------
+    group : {"vertebrates", "insects", "plants", "fungi"}
+
+    Returns
+    -------
+    list of Bio.motifs.jaspar.Motif
+        With matrix_id, name and tf_family (JASPAR 2026; CC BY 4.0).
+    """
+    from pyjaspar import jaspardb
+
+    return jaspardb(release=JASPAR).fetch_motifs(collection="CORE", tax_group=[group])
+
+
+def _read(path):
+    lines = [text for _, text in text_lines(path)]
+    if any(line.startswith("MEME version") for line in lines):
+        return _read_meme(lines, path)  # counts by what the file says, also where there were 1 or 100 sites
+    found = _read_jaspar(lines, path)
+    for motif in found:
+        require_counts(motif, path if len(found) == 1 else f"{path}, {motif.matrix_id or motif.name}")
+    return found
 
 
 def _read_jaspar(lines, path):
@@ -62,17 +95,18 @@ def _read_jaspar(lines, path):
 
 def _read_meme(lines, path):
     """Biopython's reader of this layout would round the counts, and asks for lines that may be left out."""
-    found, name, rows = [], None, None
+    found, name, rows = [], ("motif", "motif"), None
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         if line.startswith("ALPHABET=") and line.partition("=")[2].split() not in (["ACGT"], ["ACGU"]):
             raise InputError(where, "its alphabet is not that of DNA or RNA", "give a motif of bases")
         if line.startswith("MOTIF"):
-            name = (line.split() + ["motif"])[1]
+            name, *other = line.split()[1:3] or ["motif"]
+            name = name, *(other or [name])  # MEME's identifier and, where there is one, its other name
         elif line.startswith(_MEME_MATRIX):
             sites, width = (re.search(rf"\b{key}=\s*(\d+)", line) for key in ("nsites", "w"))
             rows = []
-            found.append((name, int(sites[1]) if sites else MEME_SITES, int(width[1]) if width else None, rows))
+            found.append((name, sites and int(sites[1]) or MEME_SITES, int(width[1]) if width else None, rows))
         elif rows is not None and line.strip():
             row = _probabilities(line.split())
             if row is None and found[-1][2] in (None, len(rows)):
@@ -83,11 +117,9 @@ def _read_meme(lines, path):
             rows.append(row)
     for name, _, width, rows in found:
         if not rows or width not in (None, len(rows)):
-            raise InputError(path, f"matrix {name} has {len(rows)} rows, not {width or 1}", "get the file again")
+            raise InputError(path, f"matrix {name[0]} has {len(rows)} rows, not {width or 1}", "get the file again")
     counts = [(name, np.multiply(rows, sites).T) for name, sites, _, rows in found]
-    return [
-        motifs.jaspar.Motif(name, name, counts=dict(zip("ACGT", map(list, own), strict=True))) for name, own in counts
-    ]
+    return [motifs.jaspar.Motif(*name, counts=dict(zip("ACGT", map(list, own), strict=True))) for name, own in counts]
 
 
 def _probabilities(fields):

@@ -9,8 +9,8 @@ def figure_names(study, families):
     study : Study
     families : dict
         workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset), and what a
-        dataset's run ``needs``: its target, loo, embeddings, motif, transcripts, training sizes, several models,
-        several folds.
+        dataset's run ``needs``: its target, loo, motifs, checks, embeddings, motif, transcripts, training sizes,
+        several models, several folds.
 
     Returns
     -------
@@ -39,6 +39,8 @@ def _traits(study, dataset):
         "several folds": len(study.dataset_folds(dataset)) > 1,
         "training sizes": len(run["training_sizes"]) > 1,
         "loo": bool(run.get("loo")),
+        "motifs": bool(run.get("motifs")),
+        "checks": bool(run.get("checks")),
         "embeddings": bool(run.get("embeddings")),
         "motif": about["target"] == "track",  # it is known which bases matter: those with a value
         "transcripts": "transcripts" in about,

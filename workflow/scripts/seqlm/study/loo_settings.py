@@ -3,6 +3,8 @@
 from seqlm.common.classes import class_number
 from seqlm.common.errors import InputError
 
+# Of scores that something else of a run needs; as in the schema.
+DEFAULT_LOO = {"edit": "mask", "examples": 50, "class_index": "predicted", "shards": 1}
 REPLACING = ("replace", "replacespecifier")
 
 

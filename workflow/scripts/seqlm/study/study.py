@@ -17,7 +17,7 @@ from seqlm.models.baselines import default_models
 from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
-from seqlm.study.loo_settings import check_loo
+from seqlm.study.loo_settings import DEFAULT_LOO, check_loo
 from seqlm.study.model_settings import check_model, check_target
 from seqlm.study.names import check_keys, check_name
 
@@ -125,6 +125,7 @@ class Study(NewFiles):
         self.results = f"results/{self.name}"
         self._size_backbones()
         self._name_models()
+        self._score_for_more()
         self._check_names()
 
     def __getitem__(self, section):
@@ -144,6 +145,17 @@ class Study(NewFiles):
             if "models" not in run and dataset in self.config["datasets"]:
                 run["models"], baselines = default_models(self.config, dataset)
                 self.config["models"] |= baselines
+
+    def _score_for_more(self):
+        """Give runs that ask for motifs or checks of scores the scores of enough examples."""
+        for name, run in self.config["runs"].items():
+            if "motifs" in run and ("file" in run["motifs"]) == ("jaspar" in run["motifs"]):
+                mend = "give one of file: <known motifs> and jaspar: <group of species>"
+                raise InputError(f"config, runs.{name}.motifs", "needs one collection to take names from", mend)
+            for part in ("motifs", "checks"):
+                if part in run:
+                    loo = run.setdefault("loo", dict(DEFAULT_LOO))
+                    loo["examples"] = max(loo["examples"], run[part]["examples"])
 
     def _check_names(self):
         config = self.config
@@ -192,6 +204,10 @@ class Study(NewFiles):
             if run.get("loo"):
                 scored = {model: config["models"][model] for model in self.scored_models(name)}
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
+            if "control" in run.get("checks", {}):
+                check_known(
+                    self.runs_with("loo"), "run with loo", f"config, runs.{name}.checks", run["checks"]["control"]
+                )
         for name, files in config["predict"].items():
             check_files(config, name, files)
 
@@ -354,6 +370,34 @@ class Study(NewFiles):
         """The models of a run that leave-one-out scores are asked of; an ensemble has none."""
         run = self.config["runs"][dataset]
         return [model for model in run["loo"].get("models", run["models"]) if not self.members(model)]
+
+    @cached_property
+    def motifs(self):
+        """Every (dataset, model) that motifs are asked for."""
+        return [(dataset, model) for dataset in self.runs_with("motifs") for model in self.scored_models(dataset)]
+
+    @cached_property
+    def checked(self):
+        """Every (dataset, model) whose scores are checked."""
+        return [(dataset, model) for dataset in self.runs_with("checks") for model in self.scored_models(dataset)]
+
+    def other_training(self, dataset, model):
+        """(kind, name, job) of another training of a model: of the next seed, else of the next fold; None without."""
+        jobs = self.jobs_of(dataset, model)
+        for kind in ("seed", "fold"):
+            for job in jobs[1:]:
+                if getattr(job, kind) != getattr(jobs[0], kind):
+                    return kind, str(getattr(job, kind)), job
+        return None
+
+    def compared_scores(self, dataset, model):
+        """(kind, name, path below the results) of other scores of the same examples."""
+        others = [m for m in self.scored_models(dataset) if m != model]
+        found = [("model", other, f"attributions/{dataset}/{other}.npz") for other in others]
+        control = self.config["runs"][dataset]["checks"].get("control")
+        if control and model in self.scored_models(control):
+            found.append(("shuffled labels", control, f"attributions/{control}/{model}.npz"))
+        return found
 
     @cached_property
     def attributions(self):
