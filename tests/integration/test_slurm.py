@@ -41,6 +41,7 @@ class OnCluster(Workflow):
             "slurm-partition-config": str(folder / "partitions.yaml"),
             "config": {"longest_runtime": 60, "largest_memory": 3000},
             "slurm-no-account": True,
+            "slurm-keep-successful-logs": True,
             "slurm-init-seconds-before-status-checks": 2,
             "seconds-between-status-checks": 2,
             "latency-wait": 10,
@@ -94,7 +95,7 @@ def test_the_study_is_the_same_as_on_this_machine(slurm, tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "steps"),
-    [(["scancel"], 1500), (["scontrol", "update", "TimeLimit=1"], 6000)],
+    [(["scancel"], 3000), (["scontrol", "update", "TimeLimit=1"], 6000)],
     ids=["cancelled", "time"],
 )
 def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm, tmp_path, command, steps):
@@ -114,7 +115,7 @@ def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm
     (job,) = found
     run(*command, job if command == ["scancel"] else f"JobId={job}")
     assert process.wait(900) == 0, study.log()[-6000:]
-    said = "".join(path.read_text() for path in [*study.folder.rglob("*.log"), *study.folder.rglob("slurm_logs/*/*")])
+    said = "".join(path.read_text() for path in study.folder.rglob("*.log"))
     assert "Trying to restart job" in study.log()
     assert "asked to end (SIGTERM) after step" in said and "continuing from" in said
     Workflow(tmp_path / "straight", config)(wanted)
