@@ -151,7 +151,9 @@ def token_rows(tokenizer, texts):
 
     encoder = KmerEncoder.of(tokenizer)
     if encoder is None:
-        return tokenizer(list(texts))["input_ids"]
+        return tokenizer(list(texts), verbose=False)[
+            "input_ids"
+        ]  # nobody is to be told of a length that is cut or refused
     ids, lengths = encoder.encode(texts)
     return [row[:n] for row, n in zip(ids, lengths, strict=True)]
 
