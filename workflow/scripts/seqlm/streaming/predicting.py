@@ -301,7 +301,8 @@ def check_sequence(model, name, sequence):
     Raises
     ------
     InputError
-        It is empty, holds what is no nucleotide code, is longer than the model's input, or its tokenizer cannot read it.
+        It is empty, holds what is no nucleotide code, is longer than the model's input, or is nothing that its
+        tokenizer reads.
     """
     where = f"record {name!r}"
     letters, counts = clean(sequence, where=where)
