@@ -1,5 +1,7 @@
 """Records that a published model cannot read: told by their names, before anything is computed."""
 
+import logging
+
 import pytest
 import torch
 from hub_layouts import FAMILIES
@@ -55,3 +57,15 @@ def test_the_library_counts_sequences_as_they_were_given(folder):
         predict(folder / "track", ["ACGTTGCATTGACCAG", LONG, "ACGTTGCA"], device="cpu")
     with pytest.raises(InputError, match="^sequence 3: has 3 bases"):
         predict(folder / "scalar", ["ACGTTGCATTGACCAG", LONG, "ACG", "ACGTTGCA"], device="cpu")
+
+
+def test_a_bundle_whose_tokenizer_is_a_list_of_words_is_read_without_a_warning(tmp_path, monkeypatch):
+    (tmp_path / "published").mkdir()
+    FAMILIES["nucleotide-transformer-v2"](tmp_path / "published")
+    language = load_language_model(tmp_path / "published")
+    save_bundle(BackboneModel.on(language, language.tokenizer, hidden=8), tmp_path / "bundle")
+    said = []
+    logger = logging.getLogger("transformers.configuration_utils")
+    monkeypatch.setattr(logger, "warning", lambda message, *_: said.append(message))
+    predict(tmp_path / "bundle", ["ACGTTGCATTGACCAG"], device="cpu")
+    assert not said
