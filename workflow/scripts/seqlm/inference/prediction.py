@@ -7,6 +7,7 @@ list of sequences.
 
 import os
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import groupby
 
 import torch
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from seqlm.common.errors import InputError
 from seqlm.common.memory import in_parts, out_of_memory
-from seqlm.inference.reading import check_size, check_tensors, readable
+from seqlm.inference.reading import check_size, check_tensors, encoded, readable
 from seqlm.sequences import base_codes
 
 # Positions (sequences x length) in one batch when the caller names no batch size. On a CPU a batch whose
@@ -285,7 +286,8 @@ def _predict_sequences(model, sequences, args, func, batch_size, dtype, device, 
             groups += [members[start : start + size] for start in range(0, len(members), size)]
         outputs = []
         for group in tqdm(groups, disable=not verbose, desc="predict", unit="batch"):
-            X = encode(model, [sequences[index] for index in group])
+            names = [f"sequence {index + 1}" for index in group]
+            X = encoded(partial(encode, model), [sequences[index] for index in group], names)
             outputs.append(run(X, [arg[group] for arg in args] if args is not None else (), func))
     position = torch.empty(len(sequences), dtype=torch.long)
     position[torch.tensor([index for group in groups for index in group])] = torch.arange(len(sequences))

@@ -10,6 +10,7 @@ import torch
 
 from seqlm.common.errors import InputError
 from seqlm.sequences import clean
+from seqlm.tokenization import spelled
 from seqlm.tokenization.atomic import as_read, reads_tokens
 
 
@@ -41,6 +42,35 @@ def readable(model, sequences, tokenizer=None):
     if reads_tokens(model, tokenizer):
         return sequences
     return [clean(sequence)[0] for sequence in as_read(model, map(str.strip, sequences))]
+
+
+def written(model, sequences):
+    """Sequences as the tokenizer of a model, where it has one, reads them; raises as `readable` and `spelled` do."""
+    sequences, tokenizer = readable(model, sequences), getattr(model, "tokenizer", None)
+    return sequences if tokenizer is None else spelled(tokenizer, sequences)
+
+
+def encoded(encode, sequences, names):
+    """What ``encode(sequences)`` gives; of a sequence that it cannot read, an error that says which one.
+
+    Some are too short for a tokenizer's words, leave a rest, or have more tokens than a backbone reads.
+
+    Parameters
+    ----------
+    encode : callable
+    sequences : list of str
+    names : sequence of str
+        What errors call the sequences.
+    """
+    try:
+        return encode(sequences)
+    except InputError:
+        for name, sequence in zip(names, sequences, strict=True):
+            try:
+                encode([sequence])
+            except InputError as error:
+                raise InputError(name, error.problem, error.mend) from None
+        raise
 
 
 def texts(sequences):

@@ -274,6 +274,7 @@ def embed_file(
     import pyarrow as pa
 
     from seqlm.inference.embedding import embed
+    from seqlm.inference.reading import encoded, written
     from seqlm.models.language.hub import load_any
 
     network = load_any(model)
@@ -284,8 +285,11 @@ def embed_file(
         columns = {f"e{i}": pa.array(column, pa.float32()) for i, column in enumerate(vectors.T)}
         return pa.table({"id": [record.id for record in records], **columns})
 
+    def check(record):
+        encoded(partial(written, network), [record.sequence], [f"record {record.id!r}"])
+
     settings = {"model": [str(model), digest(model)], "pooling": pooling, "layer": layer}
-    stream(source, make_table, output, settings, chunk_size, shard, "embed")
+    stream(source, make_table, output, settings, chunk_size, shard, "embed", check)
 
 
 def check_table(output, shards=1):

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from seqlm.evaluation.conformal import conformal_interval
 from seqlm.evaluation.validation import read_folds
 from seqlm.inference.dataset_predictions import PREDICTION_TYPES, prediction_table
 from seqlm.inference.prediction import check_lengths, predict_targets
+from seqlm.inference.reading import encoded, written
 from seqlm.models.bundle import load_model
 from seqlm.sequences import clean, reverse_complement
 from seqlm.streaming.transcripts import check_tokens
@@ -300,7 +301,8 @@ def check_sequence(model, name, sequence):
     Raises
     ------
     InputError
-        It is empty, holds what is no nucleotide code, or is longer than the model's input.
+        It is empty, holds what is no nucleotide code, is longer than the model's input, or is nothing that its
+        tokenizer reads.
     """
     where = f"record {name!r}"
     letters, counts = clean(sequence, where=where)
@@ -312,6 +314,10 @@ def check_sequence(model, name, sequence):
     check_lengths(model, [letters], where)
     if most and len(letters) > most:
         raise InputError(where, f"has {len(letters)} bases, the model reads {most}", "cut it into windows")
+    if getattr(model, "tokenizer", None) is not None:
+        # Of a track all tokens have to fit; anything else that is too long is cut.
+        track = getattr(model.config, "target", None) == "track"
+        encoded(model.encode if track else partial(written, model), [letters], [where])
     return letters
 
 

@@ -134,7 +134,7 @@ def _step(tokenizer, spelling, probe):
 def _reads(tokenizer, spelling, sequence):
     """Whether every base is in a token that is made of bases."""
     try:
-        ids = list(tokenizer(spelling._written(sequence))["input_ids"])
+        ids = list(tokenizer(spelling._written(sequence), verbose=False)["input_ids"])
         tokens = tokenizer.convert_ids_to_tokens(ids)
     except Exception:  # tokenizers raise whatever they like at what they do not read
         return False

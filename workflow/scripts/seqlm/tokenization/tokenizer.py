@@ -13,6 +13,7 @@ saved files.
 """
 
 import importlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def load_tokenizer(folder, trust_remote_code=False, published=False):
     published : bool
         The folder is of a published model: what is missing there follows from its config.json.
     """
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
     folder = Path(folder)
     fast = (folder / "tokenizer.json").is_file() and not published
@@ -85,12 +86,19 @@ def load_tokenizer(folder, trust_remote_code=False, published=False):
     try:
         if fast:
             return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        own = {"config": PretrainedConfig()} if _of_our_model(folder) else {}  # says nothing of tokenizers
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code, **own)
     except Exception as error:  # the reader raises whatever its parsers raise
         message = " ".join(str(error).split())[:200]
         raise InputError(
             folder, f"tokenizer cannot be read ({message})", "learn or fetch the tokenizer again"
         ) from None
+
+
+def _of_our_model(folder):
+    """Whether the bundle in a folder is of a kind of model that transformers does not know."""
+    path = folder / "config.json"
+    return path.is_file() and str(json.loads(path.read_text()).get("model_type", "")).startswith("seqlm-")
 
 
 def kind_of(tokenizer):
@@ -151,7 +159,9 @@ def token_rows(tokenizer, texts):
 
     encoder = KmerEncoder.of(tokenizer)
     if encoder is None:
-        return tokenizer(list(texts))["input_ids"]
+        return tokenizer(list(texts), verbose=False)[
+            "input_ids"
+        ]  # nobody is to be told of a length that is cut or refused
     ids, lengths = encoder.encode(texts)
     return [row[:n] for row, n in zip(ids, lengths, strict=True)]
 

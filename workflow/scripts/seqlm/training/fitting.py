@@ -17,6 +17,7 @@ from seqlm.datasets.scaling import fit_scaling, scale_labels
 from seqlm.datasets.separation.groups import group_numbers, known_groups
 from seqlm.evaluation.validation import write_validation
 from seqlm.inference.prediction import predict_targets
+from seqlm.inference.reading import encoded
 from seqlm.models.bundle import save_bundle
 from seqlm.models.registry import NETWORKS, network
 from seqlm.models.solved.probe import fit_head
@@ -328,7 +329,8 @@ def _inputs(network, examples, training, cache, precision, device):
     origin = np.arange(len(sequences))
     if examples.target == "track":
         sequences, y, origin = _with_copies(examples, training)
-    X = network.encode(as_read(network, sequences))
+    names = [f"example {name!r}" for name in examples.table["id"].iloc[origin]]
+    X = encoded(network.encode, as_read(network, sequences), names)
     values = network.positions(X) if hasattr(network, "positions") else X.shape[1]
     if examples.target == "track" and values != y.shape[1]:
         problem = f"reads {values} bases of {y.shape[1]}, a track has a value for each"
