@@ -27,7 +27,7 @@ with one_line_errors():
 
 # Every job of the study loads what it trusts (seqlm/models/origin.py), those of a cluster too: they read this file.
 if STUDY.trusted_code:
-    os.environ["SEQLM_TRUST_REMOTE_CODE"] = ",".join(STUDY.trusted_code)
+    os.environ.update(SEQLM_TRUST_REMOTE_CODE=",".join(STUDY.trusted_code))
 
 R = STUDY.results
 LOGS = f"{R}/logs"
