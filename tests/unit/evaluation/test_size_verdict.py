@@ -15,6 +15,7 @@ def tables(values, metric="auroc", doubtful=()):
     ])  # fmt: skip
     pairs = pd.DataFrame([
         {"labels": n, "metric": metric, "model_a": a, "model_b": b, "difference": row[a] - row[b],
+         "a": row[a], "b": row[b], "low": row[a] - row[b] - 0.01, "high": row[a] - row[b] + 0.01,
          "p_holm": 0.5 if (n, a, b) in doubtful else 0.001}
         for n, row in values.items() for a in row for b in row if a < b
     ])  # fmt: skip

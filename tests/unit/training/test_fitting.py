@@ -15,7 +15,8 @@ from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import save_bundle
 from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.tokenization import learn_tokenizer
-from seqlm.training.fitting import Examples, fit_dataset_model
+from seqlm.training.examples import Examples
+from seqlm.training.fitting import fit_dataset_model
 
 TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "copies": 2, "max_shift": 3}
 

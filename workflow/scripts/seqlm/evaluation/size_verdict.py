@@ -2,8 +2,7 @@
 
 from itertools import groupby
 
-from seqlm.evaluation.contest.families import ALPHA
-from seqlm.evaluation.metrics import LOWER_IS_BETTER
+from seqlm.evaluation.contest.families import pair_of, winner
 from seqlm.evaluation.words import NAMES, RIVALS, number
 
 
@@ -45,18 +44,9 @@ def _winner(chosen, pairs, metric):
     models = chosen.set_index("family")["model"]
     for family, model in models.items():
         others = [other for other in models if other != model]
-        if all(_beats(model, other, pairs, metric) for other in others):
+        if all(winner(pair_of(pairs, model, other), metric) == 1 for other in others):
             return family
     return None
-
-
-def _beats(own, other, pairs, metric):
-    for a, b, sign in ((own, other, 1), (other, own, -1)):
-        row = pairs[(pairs["model_a"] == a) & (pairs["model_b"] == b)]
-        if len(row):
-            better = sign * row["difference"].iloc[0] * (-1 if metric in LOWER_IS_BETTER else 1) > 0
-            return better and row["p_holm"].iloc[0] < ALPHA
-    return False
 
 
 def _words(winner, labels, chosen, metric):

@@ -2,7 +2,7 @@
 
 import math
 
-from seqlm.evaluation.contest.families import ALPHA
+from seqlm.evaluation.contest.families import pair_of, winner
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.evaluation.words import CONTROL, LANGUAGE_FAMILY, NAMES, RIVALS, duration, number
 
@@ -66,24 +66,13 @@ def _named(model, kinds):
     return f"the {kind}" if kind.lower() == model.lower() else f"the {kind} {model}"
 
 
-def _pair(pairs, a, b):
-    """The row of a pair, turned so that its difference is a - b."""
-    row = pairs[(pairs["model_a"] == a) & (pairs["model_b"] == b)]
-    if len(row):
-        return row.iloc[0]
-    row = pairs[(pairs["model_a"] == b) & (pairs["model_b"] == a)].iloc[0].copy()
-    row["a"], row["b"], row["difference"] = row["b"], row["a"], -row["difference"]
-    row["low"], row["high"] = -row["high"], -row["low"]
-    return row
-
-
 def _advantage(pairs, metric, a, b):
     """What a has over b: 1 or -1 where the adjusted p value is clear, else 0; and words with values and interval."""
-    row = _pair(pairs, a, b)
+    row = pair_of(pairs, a, b)
     difference, low, high = row["difference"], row["low"], row["high"]
     if metric in LOWER_IS_BETTER:
         difference, low, high = -difference, -high, -low
-    clear = 0 if not row["p_holm"] < ALPHA else 1 if difference > 0 else -1
+    clear = winner(row, metric)
     # Where the sign is certain the words "better" and "worse" carry it, and the interval is of the size.
     limits = sorted([abs(low), abs(high)]) if clear and low * high > 0 else [low, high]
     span = f"95% interval {number(limits[0])} to {number(limits[1])}, adjusted p {_p(row['p_holm'])}"

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from transformers import PretrainedConfig, PreTrainedModel
 
+from seqlm.sequences.codes import base_codes
+
 TARGETS = ("track", "scalar", "class")
 
 
@@ -54,7 +56,7 @@ class SequenceConfig(PretrainedConfig):
 class SequenceModel(PreTrainedModel):
     """A network that predicts a target from sequences.
 
-    Subclasses define ``encode`` and ``forward`` and set ``config_class``.
+    Subclasses define ``forward`` and set ``config_class``; those that do not read bases define ``encode``, too.
     ``tokenizer`` is set by `seqlm.load_model` for models that need one. ``reads_bases`` says that ``encode`` gives one
     base code per base and nothing else matters, so that leave-one-out scores may edit the codes instead of the text.
     """
@@ -85,9 +87,12 @@ class SequenceModel(PreTrainedModel):
         Returns
         -------
         torch.Tensor
-            First axis is the sequence; what ``forward`` takes.
+            First axis is the sequence; what ``forward`` takes. Of a model that reads bases their codes, (N, L) uint8:
+            A C G T -> 0 1 2 3, no base (N, padding) -> 4.
         """
-        raise NotImplementedError
+        if not self.reads_bases:
+            raise NotImplementedError
+        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def forward(self, X):
         raise NotImplementedError

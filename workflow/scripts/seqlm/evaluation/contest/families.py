@@ -117,3 +117,21 @@ def holm(p_values):
     result = np.empty(len(p_values))
     result[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)))
     return result
+
+
+def pair_of(pairs, a, b):
+    """The row of a pair of models in a table of comparisons, turned so that its difference is a - b."""
+    row = pairs[(pairs["model_a"] == a) & (pairs["model_b"] == b)]
+    if len(row):
+        return row.iloc[0]
+    row = pairs[(pairs["model_a"] == b) & (pairs["model_b"] == a)].iloc[0].copy()
+    row["a"], row["b"], row["difference"] = row["b"], row["a"], -row["difference"]
+    row["low"], row["high"] = -row["high"], -row["low"]
+    return row
+
+
+def winner(row, metric):
+    """1 where a row's first model is better by its adjusted p value, -1 where the second is, else 0."""
+    if not row["p_holm"] < ALPHA:
+        return 0
+    return 1 if (row["difference"] > 0) != (metric in LOWER_IS_BETTER) else -1

@@ -4,13 +4,11 @@ Conv1d(4 -> 128, 11 bases) and GELU, then the very head that language models
 get. 186,497 parameters for a track.
 """
 
-import torch
 import torch.nn.functional as F
 
 from seqlm.models.base import SequenceConfig, SequenceModel, one_hot
 from seqlm.models.heads import ConvHead, pooled_head
 from seqlm.models.layers import Conv1d
-from seqlm.sequences import base_codes
 
 NETWORK = {
     "class": "CNN",
@@ -71,10 +69,6 @@ class CNN(SequenceModel):
     def reach(self):
         """See `seqlm.models.base`."""
         return self.conv.kernel_size[0] // 2 + self.head.reach if self.config.target == "track" else None
-
-    def encode(self, sequences):
-        """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""
-        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def forward(self, X):
         """Predictions, see `seqlm.models.base`.

@@ -4,14 +4,12 @@ An ordinary convolution looks the same at every base and cannot tell the three p
 most between species. This one reads each codon with its neighbours, always in frame, and pools over codons.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.heads import PooledHead
-from seqlm.sequences import base_codes
 
 NETWORK = {
     "class": "CodonCNN",
@@ -81,10 +79,6 @@ class CodonCNN(SequenceModel):
         codons = config.length and config.length // CODON
         self.head = PooledHead(config.filters, config.n_outputs, config.hidden, config.pooling, config.dropout, codons)
         self.post_init()
-
-    def encode(self, sequences):
-        """Base codes uint8 (N, longest), 4 beyond the end of a shorter sequence."""
-        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def forward(self, X):
         """See `seqlm.models.base`."""

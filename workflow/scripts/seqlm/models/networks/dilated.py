@@ -8,14 +8,12 @@ dropout, added to what came in. The head is the one that language models get.
 A position without a base is kept at zero in every layer, so that padding on either side changes nothing.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
 from seqlm.models.base import SequenceConfig, SequenceModel, one_hot
 from seqlm.models.heads import ConvHead, pooled_head
 from seqlm.models.layers import Conv1d, Dropout, LayerNorm, add_dropped
-from seqlm.sequences import base_codes
 
 NETWORK = {
     "class": "Dilated",
@@ -127,10 +125,6 @@ class Dilated(SequenceModel):
         if self.config.target != "track":
             return None
         return self.config.kernel // 2 + 2**self.config.layers - 1 + self.config.head_kernel // 2
-
-    def encode(self, sequences):
-        """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4."""
-        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def forward(self, X):
         """Predictions, see `seqlm.models.base`.

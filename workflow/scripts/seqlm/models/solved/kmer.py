@@ -14,7 +14,6 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel
 from seqlm.models.solved.probe import copy_fit, solve
-from seqlm.sequences import base_codes
 from seqlm.tokenization.atomic import as_read
 
 NETWORK = {
@@ -105,10 +104,6 @@ class KmerModel(SequenceModel):
         self.register_buffer("scale", torch.ones(config.n_features))
         self.linear = nn.Linear(config.n_features, config.n_outputs)
         self.post_init()
-
-    def encode(self, sequences):
-        """Base codes uint8 (N, longest), 4 beyond the end of a shorter sequence."""
-        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def features(self, X):
         """Counts or frequencies (N, n_features): by word length, phase, then word in A, C, G, T order."""

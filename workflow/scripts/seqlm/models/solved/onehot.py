@@ -10,7 +10,6 @@ from torch import nn
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceConfig, SequenceModel, one_hot
 from seqlm.models.solved.probe import copy_fit, solve
-from seqlm.sequences import base_codes
 from seqlm.tokenization.atomic import as_read
 
 NETWORK = {
@@ -53,10 +52,6 @@ class OneHot(SequenceModel):
         self.register_buffer("scale", torch.ones(size))
         self.linear = nn.Linear(size, config.n_outputs)
         self.post_init()
-
-    def encode(self, sequences):
-        """Base codes (N, L) uint8: A C G T -> 0 1 2 3, no base -> 4."""
-        return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def features(self, X):
         """One-hot bases (N, 4 L), position by position."""
