@@ -56,7 +56,7 @@ class SequenceConfig(PretrainedConfig):
 class SequenceModel(PreTrainedModel):
     """A network that predicts a target from sequences.
 
-    Subclasses define ``forward`` and set ``config_class``; those that do not read bases define ``encode``, too.
+    Subclasses define ``forward`` and set ``config_class``; those that read anything but bases define ``encode``, too.
     ``tokenizer`` is set by `seqlm.load_model` for models that need one. ``reads_bases`` says that ``encode`` gives one
     base code per base and nothing else matters, so that leave-one-out scores may edit the codes instead of the text.
     """
@@ -87,11 +87,9 @@ class SequenceModel(PreTrainedModel):
         Returns
         -------
         torch.Tensor
-            First axis is the sequence; what ``forward`` takes. Of a model that reads bases their codes, (N, L) uint8:
-            A C G T -> 0 1 2 3, no base (N, padding) -> 4.
+            First axis is the sequence; what ``forward`` takes. Unless a model says otherwise the codes of bases,
+            (N, L) uint8: A C G T -> 0 1 2 3, no base (N, padding) -> 4.
         """
-        if not self.reads_bases:
-            raise NotImplementedError
         return torch.from_numpy(base_codes(sequences, length=self.config.length))
 
     def forward(self, X):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from seqlm.common.errors import InputError
 
-# A job: its rule, wildcards (dict), threads, and whether it asked for a GPU.
-PlannedJob = namedtuple("PlannedJob", "rule wildcards threads")
+# A job: its rule, wildcards (dict), threads, and the resources that it asks for (dict of text; empty where not asked).
+PlannedJob = namedtuple("PlannedJob", "rule wildcards threads resources", defaults=[{}])
 
 
 def find_workflow(folder=None):
@@ -91,12 +91,16 @@ def parse_jobs(text):
     for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", text + "\n", re.M):
         if rule in ("all", "default"):
             continue
-        found = re.search(r"^    wildcards: (.*)$", block, re.M)
-        pairs = found[1].split(", ") if found else []
-        wildcards = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
         threads = re.search(r"^    threads: (\d+)$", block, re.M)
-        jobs.append(PlannedJob(rule, wildcards, int(threads[1]) if threads else 1))
+        wildcards, resources = _pairs(block, "wildcards"), _pairs(block, "resources")
+        jobs.append(PlannedJob(rule, wildcards, int(threads[1]) if threads else 1, resources))
     return jobs
+
+
+def _pairs(block, key):
+    """What a line of a job lists as name=value."""
+    found = re.search(rf"^    {key}: (.*)$", block, re.M)
+    return dict(pair.split("=", 1) for pair in found[1].split(", ") if "=" in pair) if found else {}
 
 
 def study_jobs(study):

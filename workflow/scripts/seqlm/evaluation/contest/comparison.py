@@ -12,9 +12,9 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from seqlm.common.errors import InputError
 from seqlm.datasets.separation.groups import group_numbers
-from seqlm.evaluation.contest.families import ALPHA, adjusted, questions, representatives
+from seqlm.evaluation.contest.families import ALPHA, adjusted, questions, representatives, winner
 from seqlm.evaluation.contest.sums import FINISH, group_sums
-from seqlm.evaluation.metrics import LOWER_IS_BETTER, class_codes
+from seqlm.evaluation.metrics import class_codes
 
 COMPARED = {
     "track": ("pearson", "mse"),
@@ -347,8 +347,7 @@ def _pairs(metric, scores, asked, kinds, seen, n_groups, seed):
         # Half the width of the interval that is adjusted for so many comparisons: what a difference must exceed.
         low, high = _limits(sample, n_groups, ALPHA / among)
         row["detectable"] = (high - low) / 2
-        a_wins = (row["difference"] > 0) != (metric in LOWER_IS_BETTER)
-        row["better"] = (row["model_a"] if a_wins else row["model_b"]) if p < ALPHA else "neither"
+        row["better"] = {1: row["model_a"], -1: row["model_b"], 0: "neither"}[winner(row, metric)]
         row["verdict"] = pair_sentence(row)
     return rows
 

@@ -3,7 +3,10 @@
 SLURM accepts a job that asks for more than a partition has, and lets it wait for ever (PartitionTimeLimit).
 """
 
+import getpass
 import re
+import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,35 @@ class Need:
     megabytes: int
     cpus: int
     gpus: int
+
+
+def output_of(*command):
+    """What one of SLURM's commands prints.
+
+    Raises
+    ------
+    InputError
+        There is no such command, or it fails or does not answer.
+    """
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    except FileNotFoundError:
+        raise InputError(command[0], "there is no such command", "run this where jobs are submitted from") from None
+    except subprocess.TimeoutExpired:
+        raise InputError(command[0], "did not answer within 5 minutes", "is the cluster's controller up?") from None
+    except subprocess.CalledProcessError as error:
+        lines = (error.stderr or error.stdout).strip().splitlines() or [f"exit status {error.returncode}"]
+        raise InputError(" ".join(command[:2]), lines[-1], "mend this first") from None
+
+
+def unknown_account(account):
+    """A line where the cluster asks for an account, and the one given (or none) is not the user's."""
+    if "associations" not in output_of("scontrol", "show", "config").partition("AccountingStorageEnforce")[2][:80]:
+        return []
+    there_are = output_of("sacctmgr", "-nP", "show", "assoc", f"user={getpass.getuser()}", "format=account").split()
+    if account in there_are:
+        return []
+    return [f"slurm_account is {account or 'not set'}, yours are: {', '.join(there_are) or 'none; ask for one'}"]
 
 
 def partitions_there_are(text):
@@ -98,13 +130,12 @@ def partitions_chosen(path, there_are):
     return chosen, problems
 
 
-def needs_of(dry_run, local=()):
-    """What the jobs of a dry run of Snakemake ask for, each kind once.
+def needs_of(jobs, local=()):
+    """What planned jobs ask for, each kind once.
 
     Parameters
     ----------
-    dry_run : str
-        Its output.
+    jobs : list of seqlm.planning.jobs.PlannedJob
     local : collection of str
         Rules that run on the submitting machine: left out.
 
@@ -113,20 +144,14 @@ def needs_of(dry_run, local=()):
     dict of Need to int
         How many jobs ask for it.
     """
-    counts = {}
-    for block in re.split(r"\n(?=\[|rule )", dry_run):
-        rule = re.search(r"^rule (\w+):", block, re.M)
-        resources = re.search(r"^ +resources: (.*)$", block, re.M)
-        if not rule or not resources or rule[1] in local:
-            continue
-        values = dict(re.findall(r"(\w+)=([^,\s]+)", resources[1]))
-        threads = re.search(r"^ +threads: (\d+)", block, re.M)
-        need = Need(
-            rule[1], int(values.get("runtime", 0)), int(values.get("mem_mb", 0)), int(threads[1]) if threads else 1,
-            int(values.get("gpu", 0)),
-        )  # fmt: skip
-        counts[need] = counts.get(need, 0) + 1
-    return counts
+    return Counter(
+        Need(
+            job.rule, int(job.resources.get("runtime", 0)), int(job.resources.get("mem_mb", 0)), job.threads,
+            int(job.resources.get("gpu", 0)),
+        )
+        for job in jobs
+        if job.resources and job.rule not in local
+    )  # fmt: skip
 
 
 def would_wait(needs, partitions):

@@ -3,7 +3,8 @@
 import pytest
 
 from seqlm.common.errors import InputError
-from seqlm.study.cluster import Need, needs_of, partitions_chosen, partitions_there_are, would_wait
+from seqlm.planning.cluster import Need, needs_of, partitions_chosen, partitions_there_are, would_wait
+from seqlm.planning.jobs import parse_jobs
 
 SINFO = """\
 short|4:00:00|192000|48|(null)
@@ -47,7 +48,7 @@ def test_limits_as_sinfo_prints_them():
 
 
 def test_what_the_jobs_of_a_dry_run_ask_for():
-    assert needs_of(DRY, ["download_source"]) == {
+    assert needs_of(parse_jobs(DRY), ["download_source"]) == {
         Need("train_model", 720, 8000, 4, 1): 1,
         Need("plot_loss", 20, 2000, 1, 0): 2,
     }
@@ -60,7 +61,7 @@ def chosen(tmp_path, text):
 
 def test_all_fits(tmp_path):
     partitions, problems = chosen(tmp_path, "partitions: {short: {max_runtime: 240}, gpu: {max_gpu: 1}}")
-    assert problems == [] and would_wait(needs_of(DRY), partitions) == []
+    assert problems == [] and would_wait(needs_of(parse_jobs(DRY)), partitions) == []
 
 
 def test_what_would_wait_for_ever_is_said_with_what_to_lower(tmp_path):
@@ -68,7 +69,7 @@ def test_what_would_wait_for_ever_is_said_with_what_to_lower(tmp_path):
     assert problems == [
         f"{tmp_path}/partitions.yaml: max_runtime of short is 9999, and the cluster allows 240; lower it"
     ]
-    (line,) = would_wait(needs_of(DRY), partitions)
+    (line,) = would_wait(needs_of(parse_jobs(DRY)), partitions)
     assert line.startswith("train_model: would wait for ever: ") and "asks for 1 GPUs, 0 are allowed" in line
     (line,) = would_wait([Need("pretrain_backbone", 1440, 1000, 1, 0)], partitions)
     assert line == (
