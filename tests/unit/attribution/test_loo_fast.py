@@ -14,6 +14,7 @@ from seqlm.models.heads import POOLINGS, PooledHead
 from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.language.gpt import GPTConfig, GPTModel
 from seqlm.models.networks.cnn import CNN, CNNConfig
+from seqlm.models.networks.dilated import Dilated, DilatedConfig
 from seqlm.models.networks.saluki import Saluki, SalukiConfig
 from seqlm.tokenization import learn_tokenizer
 
@@ -61,15 +62,34 @@ def test_cnn(texts, edit, target, seed, kernel, filters, hidden, pooling, length
 
 @some
 @given(
-    size=st.integers(1, 40), edit=edits, seed=seeds, kernel=st.integers(1, 8), data=st.data(),
-    pooling=st.sampled_from(["attention", "positions"]), on_backbone=st.booleans(),
+    texts=sequences, edit=edits, target=targets, seed=seeds, kernel=st.integers(1, 8), head_kernel=st.integers(1, 6),
+    layers=st.integers(0, 4), gated=st.booleans(), both=st.booleans(), pooling=st.sampled_from(POOLINGS),
+    length=st.sampled_from([None, 45]), reduce=st.sampled_from(["sum", "mean", "track"]),
 )  # fmt: skip
-def test_heads_that_learn_how_to_pool(size, edit, seed, kernel, data, pooling, on_backbone):
+def test_dilated(
+    texts, edit, target, seed, kernel, head_kernel, layers, gated, both, pooling, length, reduce
+):
+    config = DilatedConfig(filters=6, hidden=5, kernel=kernel, head_kernel=head_kernel, layers=layers, gated=gated,
+                           reverse_complement=both, pooling=pooling, target=target, length=length,
+                           n_outputs=3 if target == "class" else 1)  # fmt: skip
+    model = with_random_weights(Dilated(config), seed)
+    assert _path_of(model, texts=texts) == "Widening"
+    assert_same(model, texts, edit, reduce=reduce)
+
+
+@some
+@given(
+    size=st.integers(1, 40), edit=edits, seed=seeds, kernel=st.integers(1, 8), data=st.data(),
+    pooling=st.sampled_from(["attention", "positions"]), kind=st.sampled_from(["cnn", "dilated", "backbone"]),
+)  # fmt: skip
+def test_heads_that_learn_how_to_pool(size, edit, seed, kernel, data, pooling, kind):
     texts = data.draw(st.lists(st.text("ACGTN", min_size=size, max_size=size), min_size=1, max_size=3))
     options = {"target": "class", "n_outputs": 3, "pooling": pooling, "length": size, "bases": size, "hidden": 5}
-    if on_backbone:
+    if kind == "backbone":
         core = GPTModel(GPTConfig(vocab_size=4, block_size=64, n_layer=1, n_head=2, n_embd=8))
         model = BackboneModel.on(core, learn_tokenizer("character", alphabet="ACGT"), head="pooled", **options)
+    elif kind == "dilated":
+        model = Dilated(DilatedConfig(filters=6, kernel=kernel, layers=2, reverse_complement=seed % 2 == 1, **options))
     else:
         model = CNN(CNNConfig(filters=6, kernel=kernel, **options))
     model = with_random_weights(model, seed)
@@ -119,13 +139,15 @@ def test_saluki(lengths, edit, seed, blocks, kernel, target, encoding):
 @pytest.mark.parametrize("edit", ["mask", "remove", "replace"])
 def test_batches_do_not_matter(monkeypatch, size, edit):
     from seqlm.attribution import loo
-    from seqlm.attribution.fast import prefix, recurrent, windowed
+    from seqlm.attribution.fast import prefix, recurrent, widening, windowed
 
-    for module, name in ((loo, "EDITS_AT_ONCE"), (windowed, "EDITS_IN_BATCH"), (recurrent, "EDITS_IN_BATCH")):
-        monkeypatch.setitem(getattr(module, name), "cpu", size)
+    monkeypatch.setitem(loo.EDITS_AT_ONCE, "cpu", size)
+    for module in (windowed, widening, recurrent):
+        monkeypatch.setitem(module.EDITS_IN_BATCH, "cpu", size)
     monkeypatch.setitem(prefix.TOKENS_IN_BATCH, "cpu", size)
     texts = ["ACGTNACCCATTACAGATTAGGC", "GATTACA", "ACG"]
     assert_same(with_random_weights(CNN(CNNConfig(filters=6, hidden=5, kernel=5)), 0), texts, edit)
+    assert_same(with_random_weights(Dilated(DilatedConfig(filters=6, hidden=5, kernel=5, layers=3)), 0), texts, edit)
     core = GPTModel(GPTConfig(vocab_size=4, block_size=32, n_layer=2, n_head=2, n_embd=8))
     tokenizer = learn_tokenizer("character", alphabet="ACGT")
     assert_same(with_random_weights(BackboneModel.on(core, tokenizer, kernel=3, hidden=4), 0), texts, edit)
@@ -147,7 +169,7 @@ def test_paths_are_taken_only_for_networks_they_know():
     assert _path_of(model) == "Prefix"
     model.backbone.blocks[0].attention.qkv = torch.nn.Sequential(model.backbone.blocks[0].attention.qkv)
     assert _path_of(model) == "Reference"
-    assert set(FAST_PATHS) == {"seqlm-cnn", "seqlm-backbone", "seqlm-saluki"}
+    assert set(FAST_PATHS) == {"seqlm-cnn", "seqlm-dilated", "seqlm-backbone", "seqlm-saluki"}
 
 
 def test_texts_of_both_strands_are_edited_before_they_are_complemented():

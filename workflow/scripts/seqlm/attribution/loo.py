@@ -2,7 +2,7 @@
 
 The score of an edit is ``prediction(edited) - prediction(original)``: negative where the base supports the
 prediction. This file holds the meaning; `Reference` computes it the plain way, each edited copy through the whole
-network. For our own networks only what an edit can reach is computed again (`windowed`, `prefix`, `recurrent`),
+network. For our own networks only what an edit can reach is computed again (`windowed`, `widening`, `prefix`, `recurrent`),
 with the same result.
 """
 
@@ -26,6 +26,7 @@ EDITS = ("remove", "mask", "replace", "replacespecifier")
 # Exact fast paths, by the model_type of a model's config. A class's `supports` has the last word.
 FAST_PATHS = {
     "seqlm-cnn": ("seqlm.attribution.fast.windowed", "Windowed"),
+    "seqlm-dilated": ("seqlm.attribution.fast.widening", "Widening"),
     "seqlm-backbone": ("seqlm.attribution.fast.prefix", "Prefix"),
     "seqlm-saluki": ("seqlm.attribution.fast.recurrent", "Recurrent"),
 }

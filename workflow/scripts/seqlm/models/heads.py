@@ -199,11 +199,17 @@ class Positions(nn.Module):
     def forward(self, x, mask=None):
         if x.shape[1] != self.length:
             raise other_length(x.shape[1], self.length)
+        return self.gathered(self.kept(x, mask), pool(x, mask, "mean_max"))
+
+    def kept(self, x, mask=None):
+        """What is kept of each position, (N, L, dim) -> (N, L, CHANNELS)."""
         kept = F.gelu(self.reduce(x))
-        if mask is not None:
-            kept = kept * mask.unsqueeze(-1)
+        return kept if mask is None else kept * mask.unsqueeze(-1)
+
+    def gathered(self, kept, everywhere):
+        """(N, width) of what is kept of each position and what is true of all, mean and maximum (N, 2 dim)."""
         kept = F.pad(kept, (0, 0, 0, -self.length % self.bin)).unflatten(1, (-1, self.bin)).mean(2)
-        return torch.cat([self.dropout(kept.flatten(1)), pool(x, mask, "mean_max")], -1)
+        return torch.cat([self.dropout(kept.flatten(1)), everywhere], -1)
 
 
 def other_length(given, wanted, where="sequence", unit="positions"):

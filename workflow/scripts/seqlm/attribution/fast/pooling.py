@@ -6,6 +6,16 @@ it. With running sums or maxima from both ends, pooling costs the window alone.
 
 import torch
 
+from seqlm.models.heads import POOLINGS
+
+
+def stitched_pool(head, left, right, known_left, known_right):
+    """What pools edited sequences as `head.pool` would; see `StitchedPool` for the arguments and the call."""
+    sides = left, right, known_left, known_right
+    if head.pooling in POOLINGS:
+        return StitchedPool(head.pooling, *sides)
+    return (StitchedPositions if head.pooling == "positions" else Stitched)(head.learned, *sides)
+
 
 class StitchedPool:
     """`PooledHead.pool` for edited sequences.
@@ -85,8 +95,25 @@ class StitchedPool:
         return torch.where(((index >= s) & (index < e))[:, None], new, old)
 
 
+class StitchedPositions:
+    """The head's `Positions` for edited sequences; see `StitchedPool` for the arguments.
+
+    What is kept of each position is a few channels, and only these are laid out whole.
+    """
+
+    def __init__(self, positions, left, right, known_left, known_right):
+        self.positions = positions
+        self.everywhere = StitchedPool("mean_max", left, right, known_left, known_right)
+        kept = positions.kept(left, known_left)
+        self.left, self.right = kept, kept if right is left else positions.kept(right, known_right)
+
+    def __call__(self, row, start, window, known):
+        kept = _stitch(row, start, self.positions.kept(window, known), self.left, self.right)
+        return self.positions.gathered(kept, self.everywhere(row, start, window, known))
+
+
 class Stitched:
-    """Edited sequences put together whole, for heads that learn how to pool; see `StitchedPool` for the arguments."""
+    """Edited sequences put together whole, for other heads that learn how to pool; see `StitchedPool`."""
 
     def __init__(self, pool, left, right, known_left, known_right):
         self.pool, self.left, self.right = pool, left, right
@@ -94,15 +121,23 @@ class Stitched:
 
     def __call__(self, row, start, window, known):
         """(M, ...) what `pool` (features, known) makes of M edited sequences."""
-        place = torch.arange(self.left.shape[1], device=row.device)
-        offset = place - start[:, None]
-        inside = (offset >= 0) & (offset < window.shape[1])
-        each = torch.arange(len(row), device=row.device)[:, None]
-        new = each, offset.clamp(0, window.shape[1] - 1)
-        features = torch.where((offset < 0)[..., None], self.left[row], self.right[row])
-        features = torch.where(inside[..., None], window[new], features)
-        old = torch.where(offset < 0, self.known_left[row], self.known_right[row])
-        return self.pool(features, torch.where(inside, known[new], old))
+        features = _stitch(row, start, window, self.left, self.right)
+        return self.pool(features, _stitch(row, start, known, self.known_left, self.known_right))
+
+
+def _stitch(row, start, window, left, right):
+    """`left` before the window, the window, and `right` behind it: (M, L, ...)."""
+    L, W = left.shape[1], window.shape[1]
+    whole = window.new_empty(len(row), L + 2 * W, *left.shape[2:])
+    middle = whole[:, W : W + L]
+    middle[:] = left[row]
+    if right is not left:
+        behind = torch.arange(L, device=row.device) >= start[:, None]
+        middle[behind] = right[row][behind]
+    # A window may reach past either end; what lies more than its width outside touches nothing.
+    place = (start.clamp(-W, L) + W)[:, None] + torch.arange(W, device=row.device)
+    whole[torch.arange(len(row), device=row.device)[:, None], place] = window
+    return middle
 
 
 def _sums(x, known):

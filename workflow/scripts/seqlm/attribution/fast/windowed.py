@@ -18,7 +18,9 @@ the seam computed anew. What the second convolution makes of a stitch follows fr
 import torch
 import torch.nn.functional as F
 
-from seqlm.attribution.fast.pooling import Stitched, StitchedPool
+from seqlm.attribution.fast.layout import channels_last, convolve, rows
+from seqlm.attribution.fast.pooling import stitched_pool
+from seqlm.attribution.fast.track import StitchedTrack
 from seqlm.attribution.shift import chunks, shifted
 
 NOTHING = 4
@@ -38,13 +40,13 @@ class Windowed:
         self.K = conv.kernel_size[0]
         self.a = self.K - 1 - (self.K - 1) // 2  # torch pads (K - 1) // 2 on the left
         self.W = max(1, self.K - self.remove)  # hidden positions computed anew
-        self.weight = _channels_last(conv.weight)
+        self.weight = channels_last(conv.weight)
         self.words, self.places = _word_tables(conv)
         if self.model.config.target == "track":
             # The norm's scale goes into the taps; its shift and the bias of the convolution cancel in differences.
             taps = self.model.head.conv.weight * self.model.head.norm.weight[:, None]
-            self.taps = _channels_last(taps)
-            self.each_tap = _channels_last(taps.permute(2, 0, 1).flatten(0, 1)[..., None])  # (Q H, C, 1, 1)
+            self.taps = channels_last(taps)
+            self.each_tap = channels_last(taps.permute(2, 0, 1).flatten(0, 1)[..., None])  # (Q H, C, 1, 1)
 
     @staticmethod
     def supports(model):
@@ -82,7 +84,7 @@ class Windowed:
     def hidden(self, X):
         """First convolution, (n, L + K - 1, C)."""
         x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NOTHING), 5)[..., :4].to(self.weight.dtype)
-        return _convolve(x, self.weight, self.model.conv.bias)
+        return convolve(x, self.weight, self.model.conv.bias)
 
 
 class _Tracks:
@@ -97,19 +99,15 @@ class _Tracks:
         self.exists = F.pad(torch.ones(L, device=device), (path.a, K - 1 - path.a))[:, None]
         self.left, self.before, y = self._towers(X)
         self.prediction = y + self.head.linear.bias
-        self.y = F.pad(y, self.room)
+        y_right = y
         if path.remove:
             right, self.before, y_right = self._towers(X_right)
             self.stitched = self._stitch_sums(self.left - right)
             self.both = torch.cat([self.left.flatten(0, 1), right.flatten(0, 1)])
-            self.gain = F.pad(y_right - y, self.room).double()
-            if weights is not None:
-                self.gain = self.gain * F.pad(weights, self.room)
-                self.behind = F.pad(self.gain.flip(1).cumsum(1).flip(1), (0, 1))
-        self.weights = None if weights is None else F.pad(weights, self.room)
+        self.track = StitchedTrack(y, y, y_right, weights, self.room)
 
     def empty(self):
-        return self.prediction[:0] if self.weights is None else self.prediction.new_zeros(0)
+        return self.track.empty()
 
     def _normalised(self, x):
         return F.layer_norm(x, x.shape[-1:], eps=self.head.norm.eps)
@@ -144,31 +142,19 @@ class _Tracks:
         if path.remove:
             original = F.embedding(window + (j >= path.a) * self.left[..., 0].numel(), self.both)
         else:
-            original = _rows(self.left, window)
+            original = rows(self.left, window)
         difference = self._normalised(features).sub_(original)
         if position.min() < path.a or position.max() > self.L - path.K + path.a:
             difference *= self.exists[position[:, None] + j]
-        x = _convolve(difference, self.path.taps, padding=self.Q - 1)
+        x = convolve(difference, self.path.taps, padding=self.Q - 1)
         q = torch.arange(x.shape[1], device=device)
         width = self.before.shape[1]
         output = row[:, None] * width + position[:, None] + q
-        x += _rows(self.before, output)
+        x += rows(self.before, output)
         if path.remove:
             t = (path.a + self.Q - 1 - q).clamp(0, self.Q)
-            x += _rows(self.stitched, output + (row[:, None] * self.Q + t) * width)
-        gain = F.gelu(x) @ self.head.linear.weight[0] - self.y.flatten()[output]
-        return self._reduce(row, position, output, gain.double())
-
-    def _reduce(self, row, position, output, gain):
-        """Weighted sum of each edit's differences, or all of them laid out on the track."""
-        end = position + output.shape[1]
-        if self.weights is not None:
-            total = (gain * self.weights.flatten()[output]).sum(1)
-            return total + self.behind[row, end] if self.path.remove else total
-        index = torch.arange(self.y.shape[1], device=row.device)
-        track = self.gain[row] * (index >= end[:, None]) if self.path.remove else gain.new_zeros(len(row), len(index))
-        track.scatter_(1, output - row[:, None] * self.y.shape[1], gain)
-        return track[:, self.room[0] : self.room[0] + self.L]
+            x += rows(self.stitched, output + (row[:, None] * self.Q + t) * width)
+        return self.track(row, position, F.gelu(x) @ self.head.linear.weight[0])
 
 
 class _Pooled:
@@ -181,8 +167,7 @@ class _Pooled:
         left = F.gelu(path.hidden(X)[:, inside])
         right = F.gelu(path.hidden(X_right)[:, inside]) if path.remove else left
         parts = left, right, known, known_right
-        learned = self.head.learns_pooling
-        self.pool = Stitched(self.head.pool, *parts) if learned else StitchedPool(self.head.pooling, *parts)
+        self.pool = stitched_pool(self.head, *parts)
         room = (path.a, path.K - 1 - path.a)
         self.known, self.known_right = F.pad(known, room), F.pad(known_right, room)
         self.prediction = self.head(left, known)
@@ -218,27 +203,8 @@ def _word_tables(conv):
     return torch.cat(tables), places[: conv.kernel_size[0]]
 
 
-def _rows(x, index):
-    """Vectors of `x` (..., C) by their number: (*index.shape, C)."""
-    return F.embedding(index, x.reshape(-1, x.shape[-1]))
-
-
 def _project(x, weight):
     """Linear map of (n, L, C_in) by weight (C_out, C_in, 1, 1): as a convolution oneDNN does it in half the time."""
     n, L, C = x.shape
     x = F.pad(x.reshape(-1, C), (0, 0, 0, -n * L % 16)).view(-1, 16, C)
-    return _convolve(x, weight).reshape(-1, len(weight))[: n * L].view(n, L, -1)
-
-
-def _channels_last(weight):
-    """Weights (C_out, C_in, k) laid out for `_convolve`."""
-    return weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-
-
-def _convolve(x, weight, bias=None, padding=0):
-    """Convolution with channels last: x (n, L, C_in) -> (n, L', C_out).
-
-    As a 2-d convolution in channels-last memory the input is read and the output written as they are.
-    """
-    x = x.transpose(1, 2).unsqueeze(2)
-    return F.conv2d(x, weight, bias, padding=(0, padding)).squeeze(2).transpose(1, 2)
+    return convolve(x, weight).reshape(-1, len(weight))[: n * L].view(n, L, -1)
