@@ -1,6 +1,6 @@
 """Leave-one-out: the exact fast path of each network against edited copies through the whole network, in one run.
 
-python benchmarks/loo.py [--networks cnn cnn-positions dilated dilated-1000 gpt saluki] [--edits mask remove replace] [--threads 2] [--device cpu]
+python benchmarks/loo.py [--networks cnn gpt saluki ...] [--edits mask remove replace] [--threads 2] [--device cpu]
 
 Every position is scored, in float32. The reference runs at the batch size that is fastest for it; both sides take the
 best of several rounds, in turn. The last column is the largest difference as a part of the largest score.
@@ -15,7 +15,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
 
-AIMS = {"cnn": 25, "cnn-positions": 10, "dilated": 3, "dilated-1000": 8, "gpt": 1.7, "gpt-both-strands": 1.7, "saluki": 30}
+AIMS = {
+    "cnn": 25,
+    "cnn-positions": 10,
+    "dilated": 3,
+    "dilated-1000": 8,
+    "gpt": 1.7,
+    "gpt-both-strands": 1.7,
+    "saluki": 30,
+}
 
 
 def build(network, rng):

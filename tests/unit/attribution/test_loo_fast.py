@@ -66,9 +66,7 @@ def test_cnn(texts, edit, target, seed, kernel, filters, hidden, pooling, length
     layers=st.integers(0, 4), gated=st.booleans(), both=st.booleans(), pooling=st.sampled_from(POOLINGS),
     length=st.sampled_from([None, 45]), reduce=st.sampled_from(["sum", "mean", "track"]),
 )  # fmt: skip
-def test_dilated(
-    texts, edit, target, seed, kernel, head_kernel, layers, gated, both, pooling, length, reduce
-):
+def test_dilated(texts, edit, target, seed, kernel, head_kernel, layers, gated, both, pooling, length, reduce):
     config = DilatedConfig(filters=6, hidden=5, kernel=kernel, head_kernel=head_kernel, layers=layers, gated=gated,
                            reverse_complement=both, pooling=pooling, target=target, length=length,
                            n_outputs=3 if target == "class" else 1)  # fmt: skip

@@ -2,8 +2,8 @@
 
 The score of an edit is ``prediction(edited) - prediction(original)``: negative where the base supports the
 prediction. This file holds the meaning; `Reference` computes it the plain way, each edited copy through the whole
-network. For our own networks only what an edit can reach is computed again (`windowed`, `widening`, `prefix`, `recurrent`),
-with the same result.
+network. For our own networks only what an edit can reach is computed again (`windowed`, `widening`, `prefix`,
+`recurrent`), with the same result.
 """
 
 import importlib

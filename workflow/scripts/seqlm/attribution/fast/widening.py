@@ -89,11 +89,12 @@ class _Strand:
         self.codes = F.pad(torch.stack([left, right]), (self.room, self.room), value=NOTHING)
         self.weight = channels_last(model.conv.weight)
         self.taps = [channels_last(layer.conv.weight) for layer in model.layers]
-        towers = [self._tower(left)]
-        towers.append(self._tower(right) if self.remove else towers[0])
         # One array a layer: the left sequences' features, then the right ones', with room at both ends.
-        self.features = [torch.cat(pair[: 1 + self.remove]) for pair in zip(*(tower[0] for tower in towers))]
-        outputs = [tower[1] for tower in towers]
+        self.features, y = self._tower(left)
+        outputs = [y, y]
+        if self.remove:
+            behind, outputs[1] = self._tower(right)
+            self.features = [torch.cat(pair) for pair in zip(self.features, behind, strict=True)]
         self.prediction = outputs[0 if original is left else 1]
         self.whole = self.W + 2 * sum(self.spacings) + kernel - 1 >= self.L or len(self.spacings) < len(model.layers)
         if is_track:
