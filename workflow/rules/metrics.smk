@@ -50,6 +50,7 @@ rule compare_models:
             "evaluation/contest/leak_effects",
             "evaluation/contest/families",
             "datasets/separation/groups",
+            "evaluation/contest/ranks",
             "evaluation/contest/sums",
             "evaluation/words",
             "report/figure_arrays",

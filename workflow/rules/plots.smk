@@ -103,8 +103,6 @@ use rule plot_performance as plot_folds with:
         intervals=TABLE("intervals"),
     output:
         **figure("folds", "{dataset}"),
-    params:
-        metric=lambda w: STUDY.metric(w.dataset),
 
 
 use rule plot_performance as plot_tracks with:

@@ -48,6 +48,7 @@ rule compare_sizes:
         code=code_digest(
             "evaluation/contest/comparison",
             "evaluation/contest/families",
+            "evaluation/contest/ranks",
             "evaluation/contest/sums",
             "evaluation/contest/sizes",
         ),

@@ -9,7 +9,7 @@ def main(snakemake):
     outputs, params = [snakemake.output.png, snakemake.output.svg], snakemake.params
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         metrics, intervals = read_table(snakemake.input.metrics), read_table(snakemake.input.intervals)
-        draw_folds(metrics, outputs, params.dataset, params.metric, intervals, params.names)
+        draw_folds(metrics, intervals, outputs, params.dataset, names=params.names)
 
 
 if "snakemake" in globals():

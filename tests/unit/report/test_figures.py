@@ -79,9 +79,7 @@ FIGURES = {
         s["track"]["intervals"], s["track"]["metrics"], o, D, names=NAMES
     ),
     "differences": lambda s, o: performance.draw_differences(s["track"]["comparisons"], o, D),
-    "folds": lambda s, o: performance.draw_folds(
-        s["scalar"]["metrics"], o, D, "pearson", s["scalar"]["intervals"], NAMES
-    ),
+    "folds": lambda s, o: performance.draw_folds(s["scalar"]["metrics"], s["scalar"]["intervals"], o, D, names=NAMES),
     "cost": lambda s, o: cost.draw_cost_performance(s["track"]["intervals"], s["totals"], s["history"], o, D),
     "tracks": lambda s, o: tracks.draw_tracks(s["track"]["arrays"], o, D, NAMES),
     "scatter": lambda s, o: tracks.draw_scatter(s["scalar"]["arrays"], o, D, NAMES),

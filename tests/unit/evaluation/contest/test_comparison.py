@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm, t
+from sklearn.metrics import roc_auc_score
 
 from seqlm.common.errors import InputError
 from seqlm.evaluation.contest.comparison import COMPARED, compare
@@ -42,7 +43,8 @@ def test_values_are_the_means_of_the_plain_metric_over_folds_and_seeds(target, k
         assert row.value == pytest.approx(np.mean(plain)), (row.metric, row.model)
 
 
-@pytest.mark.parametrize(("target", "metric"), [("track", "pearson"), ("scalar", "mse"), ("class", "mcc")])
+@pytest.mark.parametrize(("target", "metric"), [("track", "pearson"), ("scalar", "mse"), ("class", "mcc"),
+                                                ("class", "auroc")])  # fmt: skip
 def test_replicates_equal_a_loop_that_resamples_groups(target, metric):
     examples, folds, cells = setting(target)
     cells = [cell for cell in cells if cell[2] == 1]  # one training each
@@ -64,10 +66,34 @@ def test_replicates_equal_a_loop_that_resamples_groups(target, metric):
         }  # fmt: skip
         differences.append(score["cnn"] - score["gpt-full"])
     row = pairs.iloc[0]
-    # With few groups the percentiles lie where a t quantile is on the normal scale (Hesterberg 2015).
+    # A draw without one of the classes has no AUROC. With few groups the percentiles lie where a t quantile is on the
+    # normal scale (Hesterberg 2015).
     tail = 100 * norm.cdf(t.ppf(0.025, len(names) - 1))
     assert tail < 1
-    assert (row["low"], row["high"]) == pytest.approx(tuple(np.percentile(differences, [tail, 100 - tail])))
+    assert (row["low"], row["high"]) == pytest.approx(tuple(np.nanpercentile(differences, [tail, 100 - tail])))
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_two_classes_are_judged_by_auroc(rounded):
+    """Equal scores count half, over folds and where a fold's predictions are pooled."""
+    rng = np.random.default_rng(2)
+    examples = made_up.example_table(rng, "class")
+    examples["target"] = np.where(rng.random(len(examples)) < 0.2, "bound", "free")
+    folds, cells, pooled = made_up.fold_table(examples, 2), [], []
+    for fold, own in folds.groupby("fold"):
+        own = own[own["part"] != "train"]
+        bound = examples.set_index("id").loc[own["id"], "target"] == "bound"
+        score = 1 / (1 + np.exp(-rng.normal(size=len(own)) - bound.to_numpy()))
+        score = score.round(1) if rounded else score
+        frame = own[["id", "part"]].assign(prediction=list(np.stack([score, 1 - score], axis=1)))
+        cells.append(("cnn", fold, 1, frame))
+        pooled.append(pd.DataFrame({"y": bound.to_numpy(), "score": score})[(own["part"] == "test").to_numpy()])
+    intervals, _ = compare(examples, folds, cells, "class", ["bound", "free"], replicates=20)
+    row = intervals.iloc[0]
+    assert row["metric"] == "auroc"
+    assert row["value"] == pytest.approx(np.mean([roc_auc_score(own["y"], own["score"]) for own in pooled]))
+    together = pd.concat(pooled)
+    assert row["pooled"] == pytest.approx(roc_auc_score(together["y"], together["score"]))
 
 
 def test_clusters_of_the_folds_are_what_is_resampled():
@@ -160,7 +186,7 @@ def test_other_examples_or_folds_are_refused():
     for given, message in cases:
         with pytest.raises(InputError, match=message):
             compare(examples, folds, given, "track", replicates=10)
-    with pytest.raises(InputError, match="cannot be bootstrapped"):
+    with pytest.raises(InputError, match="not compared by 'auprc'"):
         compare(examples, folds, cells, "track", metrics=["auprc"])
     with pytest.raises(InputError, match="no labelled example"):
         compare(examples.assign(target=None), folds, cells, "track")

@@ -360,7 +360,7 @@ class Study(NewFiles):
         return [dataset for dataset, run in self.config["runs"].items() if run.get(part)]
 
     def metric(self, dataset):
-        """The metric that a dataset's models are judged by first."""
+        """The metric that the training curves of a dataset show beside the loss."""
         return "accuracy" if self.config["datasets"][dataset]["target"] == "class" else "pearson"
 
     def model(self, name):

@@ -1,9 +1,9 @@
 """Is one model better than another? A paired bootstrap over groups of test examples, and the spread of trainings.
 
-Every metric here is a function of sums over examples, so that each model, fold and seed is reduced once to sums per
-group, and two thousand resamplings of the groups are one matrix product. All models see the same resampled groups
-(paired), and a group counts the same in every fold that tests it. Where a model was trained with several seeds, how
-they differ widens the intervals, each model's by themselves: two trainings have nothing in common but the data.
+Metrics are functions of sums over examples (or of sorted examples, for AUROC), so that each model, fold and seed is
+reduced once, and two thousand resamplings of the groups are one matrix product. All models see the same resampled
+groups (paired), and a group counts the same in every fold that tests it. Where a model was trained with several seeds,
+how they differ widens the intervals, each model's by themselves: two trainings have nothing in common but the data.
 """
 
 import numpy as np
@@ -13,13 +13,14 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from seqlm.common.errors import InputError
 from seqlm.datasets.separation.groups import group_numbers
 from seqlm.evaluation.contest.families import ALPHA, adjusted, questions, representatives, winner
-from seqlm.evaluation.contest.sums import FINISH, group_sums
+from seqlm.evaluation.contest.ranks import Ranked
+from seqlm.evaluation.contest.sums import FINISH, Sums, group_sums
 from seqlm.evaluation.metrics import class_codes
 
 COMPARED = {
     "track": ("pearson", "mse"),
     "scalar": ("pearson", "spearman", "mse"),
-    "class": ("accuracy", "f1_macro", "mcc", "log_loss"),
+    "class": ("accuracy", "auroc", "f1_macro", "mcc", "log_loss"),
 }
 
 PRIOR = 3  # degrees of freedom that the other models' variance over trainings is worth, at most
@@ -28,6 +29,15 @@ INTERVAL_COLUMNS = ["metric", "model", "family", "validation", "representative",
                     "pooled_low", "pooled_high", "folds", "seeds", "examples", "groups"]  # fmt: skip
 PAIR_COLUMNS = ["metric", "model_a", "model_b", "question", "a", "b", "difference", "low", "high", "p_value", "among",
                 "p_holm", "detectable", "better", "verdict"]  # fmt: skip
+
+
+def compared(target, classes=None):
+    """Metrics that models are compared by; verdicts speak of the first.
+
+    Of two classes this is the AUROC, which needs no threshold and means the same where one class is rare.
+    """
+    names = COMPARED[target]
+    return tuple(sorted(names, key="auroc".__ne__)) if target == "class" and len(classes) == 2 else names
 
 
 def compare(
@@ -57,7 +67,7 @@ def compare(
     classes : list of str, optional
         Order of the probabilities of class predictions.
     metrics : sequence of str, optional
-        Default: `COMPARED[target]`; the first is the one that verdicts speak of.
+        Default: `compared(target, classes)`; the first is the one that verdicts speak of.
     replicates, seed : int
         Bootstrap resamplings and their random seed.
     kinds : dict, optional
@@ -84,11 +94,11 @@ def compare(
     InputError
         When models were tested on different examples or folds.
     """
-    metrics = tuple(metrics or COMPARED[target])
-    unknown = [name for name in metrics if name not in FINISH]
+    metrics = tuple(metrics or compared(target, classes))
+    unknown = [name for name in metrics if name not in COMPARED[target] and name not in FINISH]
     if unknown:
         raise InputError(
-            where, f"metric {unknown[0]!r} cannot be bootstrapped from sums", f"use some of {', '.join(FINISH)}"
+            where, f"models are not compared by {unknown[0]!r}", f"use some of {', '.join(COMPARED[target])}"
         )
     examples = examples.drop_duplicates("id").set_index("id")
     tested = _with_groups(examples, folds, part, target)
@@ -103,8 +113,8 @@ def compare(
         if (model, fold, replicate) in cells:
             raise InputError(place, "given twice", "give each model, fold and seed once")
         y, p, groups = _aligned(frame, expected.get((part, fold)), tested, part, target, classes, place)
-        shift = tested.attrs["shift"]
-        cells[model, fold, replicate] = [group_sums(m, target, y, p, groups, n_groups, shift) for m in metrics]
+        about = target, y, p, groups, n_groups, tested.attrs["shift"]
+        cells[model, fold, replicate] = [_measured(metric, *about) for metric in metrics]
         if kinds and expected.get(("validation", fold), pd.Series(dtype=str)).isin(validated.index).any():
             own = _aligned(frame, expected["validation", fold], validated, "validation", target, classes, place)
             chosen_on.setdefault(model, []).append(_values(metrics, target, *own[:2], validated.attrs["shift"]))
@@ -136,7 +146,14 @@ def compare(
 def _values(metrics, target, y, p, shift):
     """Each metric of one prediction, as an array."""
     one = np.zeros(len(y), int)
-    return np.array([float(FINISH[m](group_sums(m, target, y, p, one, 1, shift).sum(0))) for m in metrics])
+    return np.array([_measured(metric, target, y, p, one, 1, shift).value() for metric in metrics])
+
+
+def _measured(metric, target, y, p, groups, n_groups, shift):
+    """What a metric's value and its resamplings are computed from; arguments as of `group_sums`."""
+    if metric == "auroc":
+        return Ranked(y, p, groups)
+    return Sums(metric, group_sums(metric, target, y, p, groups, n_groups, shift))
 
 
 def _draw_groups(n, replicates, seed):
@@ -236,29 +253,30 @@ def _nanmean(values, axis=0):
         return np.where(known.any(axis), total / known.sum(axis), np.nan)
 
 
-def _scores(metric, sums, weights):
-    """One model's values and their spread, by mean over folds and pooled; `sums`: (fold, seed) -> (groups, quantities).
+def _scores(metric, measured, weights):
+    """One model's values and their spread, by mean over folds and pooled; `measured`: (fold, seed) -> `Sums` or alike.
 
     Each of "mean" and "pooled" is a value, its replicates over groups, and the variance of the value over trainings
     with its degrees of freedom.
     """
-    finish = FINISH[metric]
-    sample = {cell: weights @ s for cell, s in sums.items()}
-    values = pd.Series({cell: float(finish(s.sum(0))) for cell, s in sums.items()})
-    replicates = _nanmean(np.stack([finish(s) for s in sample.values()]))
-    mean = float(_nanmean(values.to_numpy())), replicates, *_training_variance(values)
+    mean = _over_trainings(measured, weights)
     pooled = mean
-    if len({fold for fold, _ in sums}) > 1:
+    if len({fold for fold, _ in measured}) > 1:
         if metric == "spearman":  # ranks are taken within a fold's test set
             pooled = np.nan, np.full(len(weights), np.nan), 0.0, 0
         else:
-            seeds = sorted({seed for _, seed in sums})
-            pool = [sum(s.sum(0) for (_, own), s in sums.items() if own == seed) for seed in seeds]
-            pool_sample = [sum(s for (_, own), s in sample.items() if own == seed) for seed in seeds]
-            values = pd.Series({(0, seed): float(finish(s)) for seed, s in zip(seeds, pool, strict=True)})
-            replicates = _nanmean(np.stack([finish(s) for s in pool_sample]))
-            pooled = float(_nanmean(values.to_numpy())), replicates, *_training_variance(values)
+            by_seed = {}
+            for (_, seed), own in measured.items():
+                by_seed.setdefault((0, seed), []).append(own)
+            pooled = _over_trainings({cell: type(own[0]).joined(own) for cell, own in by_seed.items()}, weights)
     return {"mean": mean, "pooled": pooled}
+
+
+def _over_trainings(measured, weights):
+    """Mean value of trainings, its replicates, the variance of the mean over trainings and its degrees of freedom."""
+    values = pd.Series({cell: own.value() for cell, own in measured.items()})
+    replicates = _nanmean(np.stack([own.resampled(weights) for own in measured.values()]))
+    return float(_nanmean(values.to_numpy())), replicates, *_training_variance(values)
 
 
 def _training_variance(values):

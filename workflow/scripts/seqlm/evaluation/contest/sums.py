@@ -3,6 +3,34 @@
 import numpy as np
 
 
+class Sums:
+    """A metric of one prediction, reduced to sums per group.
+
+    Parameters
+    ----------
+    metric : str
+        A key of `FINISH`.
+    sums : array (groups, quantities)
+        See `group_sums`.
+    """
+
+    def __init__(self, metric, sums):
+        self.metric, self.finish, self.sums = metric, FINISH[metric], sums
+
+    @classmethod
+    def joined(cls, parts):
+        """All examples of several predictions as those of one."""
+        return cls(parts[0].metric, sum(part.sums for part in parts))
+
+    def value(self):
+        """The metric."""
+        return float(self.finish(self.sums.sum(0)))
+
+    def resampled(self, weights):
+        """The metric (replicates,) with every group drawn as often as `weights` (replicates, groups) says."""
+        return self.finish(weights @ self.sums)
+
+
 def group_sums(metric, target, y, p, groups, n_groups, shift=0.0):
     """Sums of what `FINISH[metric]` needs, per group.
 

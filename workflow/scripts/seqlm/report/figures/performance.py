@@ -152,8 +152,10 @@ def draw_differences(comparisons, outputs, dataset, metric=None):
         axes.set_title(f"{dataset}: model against model")
 
 
-def draw_folds(metrics, outputs, dataset, metric, intervals=None, names=None):
+def draw_folds(metrics, intervals, outputs, dataset, metric=None, names=None):
     """Bars per fold (mean over seeds, each seed a dot), and the mean over folds with its interval as last group."""
+    intervals = intervals[intervals["dataset"] == dataset]
+    metric = _main_metric(some(intervals, f"performance of {dataset}"), metric)
     runs = some(_test(metrics, dataset, metric), f"{metric} by fold of {dataset}")
     drawn, folds = ordered(runs["model"], names), sorted(runs["fold"].unique())
     look = looks(names or drawn)
@@ -175,7 +177,7 @@ def draw_folds(metrics, outputs, dataset, metric, intervals=None, names=None):
                 linewidths=0,
                 zorder=3,
             )
-            _mean_bar(axes, len(folds) + 0.4 + shift, width, own, colour, intervals, dataset, metric, name)
+            _mean_bar(axes, len(folds) + 0.4 + shift, width, own, colour, intervals, metric, name)
         axes.set_xticks(
             [*np.arange(len(folds)), len(folds) + 0.4], [f"fold {fold}" for fold in folds] + ["mean\n(95% interval)"]
         )
@@ -185,14 +187,11 @@ def draw_folds(metrics, outputs, dataset, metric, intervals=None, names=None):
         legend(figure, entries, loc="outside lower center", ncols=min(6, len(drawn)))
 
 
-def _mean_bar(axes, place, width, own, colour, intervals, dataset, metric, name):
+def _mean_bar(axes, place, width, own, colour, intervals, metric, name):
     mean, error = own.groupby("fold")["value"].mean().mean(), None
-    if intervals is not None:
-        row = intervals[
-            (intervals["dataset"] == dataset) & (intervals["metric"] == metric) & (intervals["model"] == name)
-        ]
-        if len(row):
-            row = row.iloc[0]
-            mean, error = row["value"], [[max(0, row["value"] - row["low"])], [max(0, row["high"] - row["value"])]]
+    row = intervals[(intervals["metric"] == metric) & (intervals["model"] == name)]
+    if len(row):
+        row = row.iloc[0]
+        mean, error = row["value"], [[max(0, row["value"] - row["low"])], [max(0, row["high"] - row["value"])]]
     axes.bar(place, mean, width * 0.92, color=colour, alpha=0.55, hatch="//", edgecolor="white", yerr=error, capsize=5,
              error_kw={"linewidth": 2, "ecolor": INK})  # fmt: skip
