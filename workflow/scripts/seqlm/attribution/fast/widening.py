@@ -98,7 +98,6 @@ class _Strand:
         self.prediction = outputs[0 if original is left else 1]
         self.whole = self.W + 2 * sum(self.spacings) + kernel - 1 >= self.L or len(self.spacings) < len(model.layers)
         if is_track:
-            self.taps_of_head = channels_last(model.head.conv.weight)
             self.track = StitchedTrack(self.prediction, *outputs, weights, (self.room, self.room))
             self.weights = weights
         elif not self.whole:
@@ -173,7 +172,8 @@ class _Strand:
         known = self._codes(first, around.shape[1]) < NOTHING
         place = first[:, None] + torch.arange(around.shape[1], device=x.device)
         exists = (place >= 0) & (place < self.L)
-        y = convolve(head.norm(around * known[..., None]) * exists[..., None], self.taps_of_head, head.conv.bias)
+        y = head.conv((head.norm(around * known[..., None]) * exists[..., None]).transpose(1, 2)).transpose(1, 2)
+        y = y[:, (kernel - 1) // 2 : (kernel - 1) // 2 + width + kernel - 1]  # those that see nothing but what is there
         return start - kernel // 2, head.linear(F.gelu(y)).squeeze(-1)
 
     def _through_the_rest(self, start, x):

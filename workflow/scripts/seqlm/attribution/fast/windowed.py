@@ -7,8 +7,8 @@ that the window of edit i starts at index i.
 
 The first convolution is a sum over table look-ups, one for every few bases. The second is linear in the normalised
 features: it is applied to their *difference* from the original, K positions instead of the K + 2 (Q - 1) that the
-outputs see. GELU and the last layer follow on K + Q - 1 outputs. On 300 bases and 11 taps this is 27 times less
-arithmetic than the whole network.
+outputs see, by a short Fourier transform (`seqlm.models.fourier`). GELU and the last layer follow on K + Q - 1 outputs.
+On 300 bases and 11 taps this is 27 times less arithmetic than the whole network, before the transform.
 
 A removed base moves everything behind it. Before the seam the edited sequence equals the original, behind it the
 sequence that starts one base later. Both are computed once; each edit is their stitch, with K - 1 hidden positions at
@@ -22,6 +22,7 @@ from seqlm.attribution.fast.layout import channels_last, convolve, rows
 from seqlm.attribution.fast.pooling import stitched_pool
 from seqlm.attribution.fast.track import StitchedTrack
 from seqlm.attribution.shift import chunks, shifted
+from seqlm.models.fourier import BlockConvolution, pays
 
 NOTHING = 4
 # Edits in a batch: on a CPU what lies between two layers should stay in the second-level cache.
@@ -45,8 +46,16 @@ class Windowed:
         if self.model.config.target == "track":
             # The norm's scale goes into the taps; its shift and the bias of the convolution cancel in differences.
             taps = self.model.head.conv.weight * self.model.head.norm.weight[:, None]
-            self.taps = channels_last(taps)
+            self.convolve = self._difference_convolution(taps)
             self.each_tap = channels_last(taps.permute(2, 0, 1).flatten(0, 1)[..., None])  # (Q H, C, 1, 1)
+
+    def _difference_convolution(self, taps):
+        """Second convolution of windows, positions first: (W, M, C) -> (W + Q - 1, M, H)."""
+        room = taps.shape[2] - 1
+        if self.run.dtype == torch.float32 and taps.device.type == "cpu" and pays(taps, self.W, room):
+            return BlockConvolution(taps, self.W, room)
+        laid_out = channels_last(taps)
+        return lambda x: convolve(x.transpose(0, 1), laid_out, padding=room).transpose(0, 1)
 
     @staticmethod
     def supports(model):
@@ -76,8 +85,8 @@ class Windowed:
         return score.prediction.double().cpu(), torch.cat(delta).double().cpu()
 
     def _hidden_windows(self, bases):
-        """First convolution of windows of bases (M, W + K - 1) -> (M, W, C)."""
-        number = bases.to(self.places.dtype).unfold(1, self.K, 1) @ self.places  # (M, W, words)
+        """First convolution of windows of bases (M, W + K - 1) -> (W, M, C)."""
+        number = bases.to(self.places.dtype).T.unfold(0, self.K, 1) @ self.places  # (W, M, words)
         number = number.long() + 5**WORD * torch.arange(number.shape[2], device=bases.device)
         return F.embedding_bag(number.flatten(0, 1), self.words, mode="sum").view(*number.shape[:2], -1)
 
@@ -137,24 +146,24 @@ class _Tracks:
 
     def __call__(self, row, position, features, column):
         path, device = self.path, row.device
-        j = torch.arange(path.W, device=device)
-        window = (row * self.left.shape[1] + position)[:, None] + j
+        j = torch.arange(path.W, device=device)[:, None]
+        window = row * self.left.shape[1] + position + j
         if path.remove:
             original = F.embedding(window + (j >= path.a) * self.left[..., 0].numel(), self.both)
         else:
             original = rows(self.left, window)
         difference = self._normalised(features).sub_(original)
         if position.min() < path.a or position.max() > self.L - path.K + path.a:
-            difference *= self.exists[position[:, None] + j]
-        x = convolve(difference, self.path.taps, padding=self.Q - 1)
-        q = torch.arange(x.shape[1], device=device)
+            difference *= self.exists[position + j]
+        x = path.convolve(difference)
+        q = torch.arange(len(x), device=device)[:, None]
         width = self.before.shape[1]
-        output = row[:, None] * width + position[:, None] + q
+        output = row * width + position + q
         x += rows(self.before, output)
         if path.remove:
             t = (path.a + self.Q - 1 - q).clamp(0, self.Q)
-            x += rows(self.stitched, output + (row[:, None] * self.Q + t) * width)
-        return self.track(row, position, F.gelu(x) @ self.head.linear.weight[0])
+            x += rows(self.stitched, output + (row * self.Q + t) * width)
+        return self.track(row, position, (F.gelu(x) @ self.head.linear.weight[0]).T)
 
 
 class _Pooled:
@@ -182,7 +191,7 @@ class _Pooled:
             known = torch.where(j < self.path.a, self.known[window], self.known_right[window])
         else:
             known = torch.where(j == self.path.a, (column < NOTHING)[:, None], self.known[window])
-        pooled = self.pool(row, position - self.path.a, features, known)
+        pooled = self.pool(row, position - self.path.a, features.transpose(0, 1), known)
         return self.head(pooled).double() - self.prediction[row]
 
 
