@@ -155,7 +155,7 @@ def test_motifs_are_discovered_once_a_scored_model(workflow):
     workflow.study["runs"]["tf_binding"]["motifs"] = {"jaspar": "insects", "examples": 10}
     workflow.write()
     counts = job_counts(workflow("-n", "all").stdout)
-    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 1)
+    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 2)
 
 
 def test_scores_are_checked_against_another_seed_and_other_models(workflow):

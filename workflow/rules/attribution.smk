@@ -110,6 +110,7 @@ rule discover_motifs:
             "explanation/hits",
             "explanation/importance",
             "explanation/naming",
+            "explanation/places",
             "sequences/motif_files",
             "sequences/motifs",
         ),
@@ -164,6 +165,28 @@ rule check_scores:
         ),
     script:
         "../scripts/check_scores.py"
+
+
+rule pick_mutagenesis:
+    input:
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+    output:
+        arrays=f"{R}/tables/datasets/{{dataset}}/mutagenesis.npz",
+    log:
+        f"{LOGS}/mutagenesis/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.mutated),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    params:
+        models=lambda w: STUDY.scored_models(w.dataset),
+        examples=3,
+        code=code_digest("explanation/mutagenesis", "explanation/choosing"),
+    script:
+        "../scripts/pick_mutagenesis.py"
 
 
 # New files.

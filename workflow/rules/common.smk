@@ -13,6 +13,7 @@ WORKFLOW = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from seqlm.common.errors import one_line_errors
+from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
 from seqlm.study import Study, figure_names, load_schema, model_kinds
 

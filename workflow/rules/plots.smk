@@ -161,11 +161,21 @@ use rule plot_performance as plot_loo_precision with:
 
 use rule plot_performance as plot_motifs with:
     input:
-        found=lambda w: [MOTIFS(w.dataset, model, "found.tsv") for model in STUDY.scored_models(w.dataset)],
-        said=lambda w: [MOTIFS(w.dataset, model, "said.tsv") for model in STUDY.scored_models(w.dataset)],
-        logos=lambda w: [MOTIFS(w.dataset, model, "logos.npz") for model in STUDY.scored_models(w.dataset)],
+        found=MOTIFS("{dataset}", "{model}", "found.tsv"),
+        logos=MOTIFS("{dataset}", "{model}", "logos.npz"),
     output:
-        **figure("motifs", "{dataset}"),
+        **figure("motifs", f"{{dataset}}{JOINT}{{model}}"),
+    log:
+        f"{LOGS}/figures/{{figure}}-{{dataset}}{JOINT}{{model}}.log",
+    params:
+        model=lambda w: w.model,
+
+
+use rule plot_motifs as plot_mutagenesis with:
+    input:
+        arrays=OF_DATASET("mutagenesis.npz"),
+    output:
+        **figure("mutagenesis", f"{{dataset}}{JOINT}{{model}}"),
 
 
 use rule plot_performance as plot_belief with:

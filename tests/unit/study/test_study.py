@@ -358,8 +358,17 @@ def test_motifs_are_read_from_as_many_scores_as_are_asked_for():
         with_loo = study(runs={"binding": {"models": ["cnn"], "loo": loo or {"edit": "mask"}}})
         assert set(made["runs"]["binding"]["loo"]) == set(with_loo["runs"]["binding"]["loo"])
         assert made.motifs == [("binding", "cnn")]
-        assert "motifs-binding" in figure_names(made, FAMILIES)
-        assert "motifs-binding" not in figure_names(with_loo, FAMILIES)
+        assert "motifs-binding+cnn" in figure_names(made, FAMILIES)
+        assert "motifs-binding+cnn" not in figure_names(with_loo, FAMILIES)
+
+
+def test_what_is_drawn_of_a_model_is_drawn_of_each_scored_one():
+    run = {"models": ["cnn", "kmer"], "loo": {"edit": "replace"}}
+    models = {"cnn": {"network": "cnn"}, "kmer": {"network": "kmer"}}
+    names = figure_names(study(runs={"binding": run}, models=models), FAMILIES)
+    assert [n for n in names if n.startswith("mutagenesis")] == [f"mutagenesis-binding+{m}" for m in ("cnn", "kmer")]
+    masked = run | {"loo": {"edit": "mask"}}
+    assert not [n for n in figure_names(study(runs={"binding": masked}, models=models), FAMILIES) if "+" in n]
 
 
 @pytest.mark.parametrize("motifs", [{}, {"file": "a.meme", "jaspar": "fungi"}, {"jaspar": "mammals"}])

@@ -253,6 +253,14 @@ class Study(NewFiles):
     def dataset_folds(self, name):
         return range(number_of_folds(self.config["datasets"][name]["folds"]))
 
+    def genome_of(self, name):
+        """The source that a dataset's windows are cut from; None where no single FASTA file is."""
+        dataset = self.config["datasets"][name]
+        windows = dataset.get("windows", {})
+        cut_from = [windows["source"]] if "source" in windows else list(windows.get("sources", {}).values())
+        cut_from += [dataset["regions"]["genome"]] if "regions" in dataset else []
+        return cut_from[0] if len(cut_from) == 1 else None
+
     # tokenizers ----------------------------------------------------------------------------------
 
     def tokenizer(self, name):
@@ -375,6 +383,23 @@ class Study(NewFiles):
     def motifs(self):
         """Every (dataset, model) that motifs are asked for."""
         return [(dataset, model) for dataset in self.runs_with("motifs") for model in self.scored_models(dataset)]
+
+    @cached_property
+    def tracked(self):
+        """Datasets whose scores can lie on one genome: windows and regions of it, and records that name their place."""
+        placed = [name for name in self.runs_with("loo") if not self.config["datasets"][name].get("transcripts")]
+        return [
+            name
+            for name in placed
+            if self.genome_of(name)
+            or self.config["datasets"][name].get("records")
+            or self.config["datasets"][name].get("table", {}).get("scores")
+        ]
+
+    @cached_property
+    def mutated(self):
+        """Datasets whose scores are of every base in the place of every other."""
+        return [name for name in self.runs_with("loo") if self.config["runs"][name]["loo"]["edit"] == "replace"]
 
     @cached_property
     def checked(self):
