@@ -1,7 +1,7 @@
 """Write leave-one-out scores as bigWig and places of motifs as BED, of examples that are stretches of a genome.
 
-Reads the scores of all models of a dataset, their motif hits where there are any, the examples, and the genome where the
-study names one.
+Reads the scores of all models of a dataset, their motif hits where there are any, the examples, and the genome where
+the study names one.
 """
 
 from seqlm.common.errors import one_line_errors

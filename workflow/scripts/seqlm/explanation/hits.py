@@ -38,8 +38,8 @@ def motif_hits(scanners, arrays, examples):
     -------
     DataFrame
         `COLUMNS`, BED6 and two more, sorted by place: chrom, start, end (0-based, half-open) of the genome where the
-        example is a stretch of one (a spliced mRNA is none), else its id and the position in it; score: 100 times the log-odds in bits, at most
-        1000; importance: sum over the hit of how much the prediction falls without a base.
+        example is a stretch of one (a spliced mRNA is none), else its id and the position in it; score: 100 times the
+        log-odds in bits, at most 1000; importance: sum over the hit of how much the prediction falls without a base.
     """
     rows, about = [], examples.set_index("id")
     for name, codes, scores in zip(arrays["id"], arrays["codes"], arrays["scores"], strict=True):

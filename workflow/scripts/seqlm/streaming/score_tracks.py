@@ -11,6 +11,10 @@ from seqlm.common.tables import write_parquet
 from seqlm.explanation.places import bases_of, first_read, has_place, place_of_stretch
 from seqlm.streaming.tracks import write_tracks
 
+COLUMNS = {
+    "id": pa.string(), "chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), "strand": pa.string(),
+    "prediction": pa.list_(pa.float32()),
+}  # fmt: skip
 BED = ["chrom", "start", "end", "name", "score", "strand"]
 
 
@@ -43,10 +47,9 @@ def placed_importance(arrays, examples):
             place = place_of_stretch(example, first + start, first + end)
             strand = "-" if example["strand"] == "-" else "+"
             rows.append((str(name), example["chrom"], *place, strand, -scores[start:end].astype(np.float32)))
-    columns = dict(zip(["id", "chrom", "start", "end", "strand", "prediction"], zip(*rows), strict=False))
-    kinds = [pa.string(), pa.string(), pa.int64(), pa.int64(), pa.string(), pa.list_(pa.float32())]
-    names = ["id", "chrom", "start", "end", "strand", "prediction"]
-    return pa.table({name: pa.array(columns.get(name, []), kind) for name, kind in zip(names, kinds, strict=True)})
+    columns = zip(*rows, strict=True) if rows else [[]] * len(COLUMNS)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
+    return pa.table(arrays, list(COLUMNS))
 
 
 def write_score_track(output, arrays, examples, sizes=None):
