@@ -189,6 +189,36 @@ rule pick_mutagenesis:
         "../scripts/pick_mutagenesis.py"
 
 
+rule collect_browsing:
+    input:
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+        predictions=lambda w: [
+            f"{R}/predictions/{w.dataset}/{model}/fold0/seed{STUDY['seeds'][0]}.parquet"
+            for model in STUDY.scored_models(w.dataset)
+        ],
+        hits=hits_of,
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        summary=f"{R}/datasets/{{dataset}}/summary.json",
+    output:
+        json=f"{R}/tables/datasets/{{dataset}}/browse.json",
+    log:
+        f"{LOGS}/browse/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("loo")),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    params:
+        dataset=lambda w: w.dataset,
+        models=lambda w: STUDY.scored_models(w.dataset),
+        edit=lambda w: STUDY["runs"][w.dataset]["loo"]["edit"],
+        code=code_digest("explanation/browsing", "explanation/choosing", "explanation/places"),
+    script:
+        "../scripts/collect_browsing.py"
+
+
 # New files.
 
 

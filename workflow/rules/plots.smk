@@ -200,6 +200,25 @@ use rule plot_performance as plot_transcript with:
         **figure("transcript", "{dataset}"),
 
 
+rule render_browsing:
+    input:
+        json=OF_DATASET("browse.json"),
+        template=str(WORKFLOW / "report/browse.html.j2"),
+    output:
+        html=f"{R}/browse-{{dataset}}.html",
+    log:
+        f"{LOGS}/browse-{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        **LIGHT,
+    params:
+        names=NAMES,
+        code=code_digest("report/browse_page", "report/drawing/style"),
+    script:
+        "../scripts/render_browsing.py"
+
+
 rule render_report:
     input:
         **{name: TABLE(name) for name in TABLES},

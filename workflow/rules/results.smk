@@ -84,11 +84,7 @@ rule export_scores:
 rule write_score_tracks:
     input:
         arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
-        hits=lambda w: (
-            paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/motifs/{{}}.bed")
-            if w.dataset in STUDY.runs_with("motifs")
-            else []
-        ),
+        hits=hits_of,
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
         genome=lambda w: STUDY.source_path(STUDY.genome_of(w.dataset)) if STUDY.genome_of(w.dataset) else [],
     output:

@@ -12,8 +12,9 @@ from seqlm.common.tables import read_scores, read_table
 def main(snakemake):
     given, output = snakemake.input, snakemake.output
     with one_line_errors(snakemake.log[0] if snakemake.log else None), atomic_folder(output.folder) as folder:
+        from seqlm.explanation.hits import read_hits
         from seqlm.sequences import Genome
-        from seqlm.streaming.score_tracks import placed_hits, read_hits, write_score_track
+        from seqlm.streaming.score_tracks import placed_hits, write_score_track
 
         examples = read_table(given.examples)
         sizes = Genome(given.genome).lengths if given.get("genome") else None

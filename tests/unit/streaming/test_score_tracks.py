@@ -6,8 +6,8 @@ import pyBigWig
 import pytest
 
 from seqlm.common.errors import InputError
-from seqlm.explanation.hits import COLUMNS
-from seqlm.streaming.score_tracks import placed_hits, read_hits, write_score_track
+from seqlm.explanation.hits import COLUMNS, read_hits
+from seqlm.streaming.score_tracks import placed_hits, write_score_track
 
 
 def example(name, place, length=10, **more):
@@ -74,9 +74,9 @@ def test_a_window_of_another_genome_is_told(given, tmp_path):
 def test_hits_are_lines_of_bed_once_each_and_only_of_the_genome(given, tmp_path):
     _, examples = given
     rows = [
-        ["chr2", 105, 109, "m1_NA", 900, "+", 9.0, 0.2], ["chr2", 105, 109, "m1_NA", 950, "+", 9.5, 0.1],
-        ["chr2", 101, 105, "m1_NA", 1000, "-", 10.5, 0.1], ["d", 1, 5, "m1_NA", 800, "+", 8.0, 0.1],
-        ["e", 1, 5, "m1_NA", 800, "+", 8.0, 0.1],
+        ["chr2", 105, 109, "m1_NA", 900, "+", 9.0, 0.2, "a"], ["chr2", 105, 109, "m1_NA", 950, "+", 9.5, 0.1, "b"],
+        ["chr2", 101, 105, "m1_NA", 1000, "-", 10.5, 0.1, "a"], ["d", 1, 5, "m1_NA", 800, "+", 8.0, 0.1, "d"],
+        ["e", 1, 5, "m1_NA", 800, "+", 8.0, 0.1, "e"],
     ]  # fmt: skip
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "m.bed", sep="\t", header=False, index=False)
     found = placed_hits(read_hits(tmp_path / "m.bed"), examples)

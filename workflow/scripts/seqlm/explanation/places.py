@@ -42,3 +42,10 @@ def place_of_stretch(example, start, end):
     if example.get("strand") == "-":
         return int(example["end"]) - end, int(example["end"]) - start
     return int(example["start"]) + start, int(example["start"]) + end
+
+
+def stretch_of_place(example, start, end):
+    """Which stretch of an example a place in its chromosome is: what `place_of_stretch` was given."""
+    if example.get("strand") == "-":
+        return int(example["end"]) - end, int(example["end"]) - start
+    return start - int(example["start"]), end - int(example["start"])

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from seqlm.common.tables import write_parquet
@@ -94,18 +93,8 @@ def placed_hits(hits, examples):
         As of `seqlm.explanation.hits.motif_hits`: of examples without a place `chrom` is their id.
     examples : DataFrame
     """
-    placed = [has_place(row, bases_of(row["sequence"])) for row in examples.to_dict("records")]
-    in_genome = hits["chrom"].isin(set(examples.loc[placed, "chrom"])) & ~hits["chrom"].isin(
-        set(examples.loc[~np.array(placed, bool), "id"])
-    )
-    best = hits[in_genome].sort_values("score", ascending=False, kind="stable")
+    rows = examples[["id", "sequence", "chrom", "start", "end"]].to_dict("records")
+    placed = {str(row["id"]) for row in rows if has_place(row, bases_of(row["sequence"]))}
+    best = hits[hits["example"].isin(placed)].sort_values("score", ascending=False, kind="stable")
     best = best.drop_duplicates(["chrom", "start", "end", "name", "strand"])
     return best.sort_values(["chrom", "start", "name"], kind="stable", ignore_index=True)[BED]
-
-
-def read_hits(path):
-    """The BED file of `seqlm.explanation.hits.motif_hits`, names and chromosomes as text."""
-    from seqlm.explanation.hits import COLUMNS
-
-    text = dict.fromkeys(("chrom", "name", "strand"), str)
-    return pd.read_csv(path, sep="\t", header=None, names=COLUMNS, dtype=text, keep_default_na=False)
