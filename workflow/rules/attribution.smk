@@ -189,6 +189,39 @@ rule pick_mutagenesis:
         "../scripts/pick_mutagenesis.py"
 
 
+rule score_interactions:
+    input:
+        trained=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+    output:
+        pairs=PAIRS("{dataset}", "{model}"),
+    log:
+        f"{LOGS}/interactions/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("interactions")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        **NETWORK,
+        runtime=minutes(240),
+    params:
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        models=lambda w: STUDY.scored_models(w.dataset),
+        settings=lambda w: STUDY["runs"][w.dataset]["interactions"],
+        class_index=lambda w: STUDY["runs"][w.dataset]["loo"]["class_index"],
+        code=code_digest(
+            "explanation/dataset_interactions",
+            "explanation/choosing",
+            "attribution",
+            "inference/prediction",
+            "inference/reading",
+        ),
+    script:
+        "../scripts/score_interactions.py"
+
+
 rule collect_browsing:
     input:
         arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),

@@ -36,6 +36,7 @@ BENCHMARKS = f"{R}/benchmarks"
 JOB = "{dataset}/{model}/fold{fold}/seed{seed}"
 CHECKS = f"{R}/tables/datasets/{{}}/checks/{{}}/{{}}".format  # dataset, model, file
 MOTIFS = f"{R}/tables/datasets/{{}}/motifs/{{}}/{{}}".format  # dataset, model, file
+PAIRS = f"{R}/tables/datasets/{{}}/interactions/{{}}/pairs.tsv".format  # dataset, model
 
 
 wildcard_constraints:

@@ -178,6 +178,13 @@ use rule plot_motifs as plot_mutagenesis with:
         **figure("mutagenesis", f"{{dataset}}{JOINT}{{model}}"),
 
 
+use rule plot_motifs as plot_interactions with:
+    input:
+        pairs=PAIRS("{dataset}", "{model}"),
+    output:
+        **figure("interactions", f"{{dataset}}{JOINT}{{model}}"),
+
+
 use rule plot_performance as plot_belief with:
     input:
         curves=lambda w: [CHECKS(w.dataset, model, "curves.tsv") for model in STUDY.scored_models(w.dataset)],
@@ -228,6 +235,7 @@ rule render_report:
         size_comparisons=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/size_comparisons.tsv"),
         motifs=[MOTIFS(dataset, model, "found.tsv") for dataset, model in STUDY.motifs],
         motifs_said=[MOTIFS(dataset, model, "said.tsv") for dataset, model in STUDY.motifs],
+        pairs=[PAIRS(dataset, model) for dataset, model in STUDY.paired],
         areas=[CHECKS(dataset, model, "areas.tsv") for dataset, model in STUDY.checked],
         agreement=[CHECKS(dataset, model, "agreement.tsv") for dataset, model in STUDY.checked],
         template=str(WORKFLOW / "report/report.html.j2"),

@@ -1,11 +1,14 @@
 """Heat maps of edits: colours and marks are where the numbers say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from seqlm.report.figures.heat_maps.colours import limit
+from seqlm.report.figures.heat_maps.interactions import draw_interactions
 from seqlm.report.figures.heat_maps.mutagenesis import draw_mutagenesis, mean_importance, strongest_stretch
+from seqlm.report.page_tables import pairs_table
 
 
 def arrays(length, strong=()):
@@ -79,3 +82,39 @@ def test_where_no_base_replaced_another_the_figure_says_so(tmp_path):
     outputs = [tmp_path / "a.png", tmp_path / "a.svg"]
     draw_mutagenesis(given, outputs, "d", "cnn")
     assert "no base was put in the place of another" in outputs[1].read_text()
+
+
+def pairs(sequence="s<1>", model="cnn"):
+    rows = [(2, "A", 7, "C", 0.5), (2, "A", 40, "N", -0.25), (7, "C", 40, "N", 0.125)]
+    columns = ["position_a", "base_a", "position_b", "base_b", "interaction"]
+    table = pd.DataFrame(rows, columns=columns).assign(effect_a=0.1, effect_b=0.2, together=0.3)
+    return table.assign(dataset="d", model=model, sequence=sequence)
+
+
+def test_interactions_stand_on_both_sides_of_an_empty_diagonal(drawn, tmp_path):
+    draw_interactions(pd.concat([pairs(), pairs("s2")]), [tmp_path / "a.png"], "d", "cnn")
+    found = images(drawn[0])
+    assert len(found) == 2 and [image.axes.get_title("left") for image in found] == ["s<1>", "s2"]
+    np.testing.assert_array_equal(
+        np.ma.filled(found[0].get_array(), np.nan),
+        [[np.nan, 0.5, -0.25], [0.5, np.nan, 0.125], [-0.25, 0.125, np.nan]],
+    )
+    axes = found[0].axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["A 2", "C 7", "N 40"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "C", "N"]
+    low, high = found[0].get_clim()
+    assert low == -high
+
+
+def test_without_pairs_the_figure_says_so_and_the_table_is_none(tmp_path):
+    outputs = [tmp_path / "a.png", tmp_path / "a.svg"]
+    draw_interactions(pairs().iloc[:0], outputs, "d", "cnn")
+    assert "no sequence has two positions that were scored" in outputs[1].read_text()
+    assert pairs_table(pairs().iloc[:0]) is None and pairs_table(None) is None
+
+
+def test_the_table_has_the_strongest_pairs_of_each_model_in_the_order_of_models():
+    table = pairs_table(pd.concat([pairs(model="zebra"), pairs(model="ant")]), most=2)
+    names = [name for name, _ in table["columns"]]
+    cells = [[row[names.index(name)][0] for name in ("model", "base a", "base b")] for row in table["rows"]]
+    assert cells == [[m, *pair] for m in ("zebra", "ant") for pair in (("A 2", "C 7"), ("A 2", "N 40"))]

@@ -17,7 +17,7 @@ from seqlm.models.baselines import default_models
 from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
-from seqlm.study.loo_settings import DEFAULT_LOO, check_loo
+from seqlm.study.loo_settings import DEFAULT_LOO, check_interactions, check_loo
 from seqlm.study.model_settings import check_model, check_target
 from seqlm.study.names import check_keys, check_name
 
@@ -147,12 +147,12 @@ class Study(NewFiles):
                 self.config["models"] |= baselines
 
     def _score_for_more(self):
-        """Give runs that ask for motifs or checks of scores the scores of enough examples."""
+        """Give runs that ask for motifs, checks of scores or interactions the scores of enough examples."""
         for name, run in self.config["runs"].items():
             if "motifs" in run and ("file" in run["motifs"]) == ("jaspar" in run["motifs"]):
                 mend = "give one of file: <known motifs> and jaspar: <group of species>"
                 raise InputError(f"config, runs.{name}.motifs", "needs one collection to take names from", mend)
-            for part in ("motifs", "checks"):
+            for part in ("motifs", "checks", "interactions"):
                 if part in run:
                     loo = run.setdefault("loo", dict(DEFAULT_LOO))
                     loo["examples"] = max(loo["examples"], run[part]["examples"])
@@ -204,6 +204,8 @@ class Study(NewFiles):
             if run.get("loo"):
                 scored = {model: config["models"][model] for model in self.scored_models(name)}
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
+            if "interactions" in run:
+                check_interactions(config["datasets"][name], f"config, runs.{name}.interactions")
             if "control" in run.get("checks", {}):
                 check_known(
                     self.runs_with("loo"), "run with loo", f"config, runs.{name}.checks", run["checks"]["control"]
@@ -405,6 +407,11 @@ class Study(NewFiles):
     def checked(self):
         """Every (dataset, model) whose scores are checked."""
         return [(dataset, model) for dataset in self.runs_with("checks") for model in self.scored_models(dataset)]
+
+    @cached_property
+    def paired(self):
+        """Every (dataset, model) that interactions of positions are asked for."""
+        return [pair for pair in self.attributions if self.config["runs"][pair[0]].get("interactions")]
 
     def other_training(self, dataset, model):
         """(kind, name, job) of another training of a model: of the next seed, else of the next fold; None without."""
