@@ -95,7 +95,8 @@ def _prediction(predicted, observed, target, classes):
     if target == "track":
         values = np.asarray(predicted, float)
         out |= {"predicted": float(values.sum()), "track": _rounded(values)}
-        out["error"] = float(np.abs(values - observed[: len(values)]).mean()) if labelled else None
+        read = min(len(values), len(observed)) if labelled else 0
+        out["error"] = float(np.abs(values[:read] - observed[:read]).mean()) if read else None
     elif target == "class":
         best = int(np.argmax(predicted))
         out |= {"predicted": str(classes[best]), "probability": float(predicted[best])}
