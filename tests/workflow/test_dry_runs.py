@@ -155,7 +155,20 @@ def test_motifs_are_discovered_once_a_scored_model(workflow):
     workflow.study["runs"]["tf_binding"]["motifs"] = {"jaspar": "insects", "examples": 10}
     workflow.write()
     counts = job_counts(workflow("-n", "all").stdout)
-    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 1)
+    assert (counts["score_loo"], counts["discover_motifs"], counts["plot_motifs"]) == (2, 2, 2)
+
+
+def test_every_scored_model_has_its_heat_maps_and_every_dataset_a_page_and_tracks(workflow):
+    """And all that is drawn is drawn by the workflow that cannot train, too."""
+    run = workflow.study["runs"]["tf_binding"]
+    run["loo"] |= {"models": ["cnn", "gpt-full"], "edit": "replace"}
+    run["interactions"] = {"examples": 2, "positions": 5}
+    workflow.write()
+    counts = job_counts(workflow("-n", "all").stdout)
+    expected = {"plot_mutagenesis": 2, "plot_interactions": 2, "score_interactions": 2, "pick_mutagenesis": 1,
+                "collect_browsing": 1, "render_browsing": 1, "write_score_tracks": 1}  # fmt: skip
+    assert {rule: counts.get(rule) for rule in expected} == expected
+    assert "write_score_tracks" in job_counts(workflow("-n", "attributions").stdout)
 
 
 def test_scores_are_checked_against_another_seed_and_other_models(workflow):

@@ -110,6 +110,7 @@ rule discover_motifs:
             "explanation/hits",
             "explanation/importance",
             "explanation/naming",
+            "explanation/places",
             "sequences/motif_files",
             "sequences/motifs",
         ),
@@ -164,6 +165,91 @@ rule check_scores:
         ),
     script:
         "../scripts/check_scores.py"
+
+
+rule pick_mutagenesis:
+    input:
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+    output:
+        arrays=f"{R}/tables/datasets/{{dataset}}/mutagenesis.npz",
+    log:
+        f"{LOGS}/mutagenesis/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.mutated),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    params:
+        models=lambda w: STUDY.scored_models(w.dataset),
+        examples=3,
+        code=code_digest("explanation/mutagenesis", "explanation/choosing"),
+    script:
+        "../scripts/pick_mutagenesis.py"
+
+
+rule score_interactions:
+    input:
+        trained=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+    output:
+        pairs=PAIRS("{dataset}", "{model}"),
+    log:
+        f"{LOGS}/interactions/{{dataset}}/{{model}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("interactions")),
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        **NETWORK,
+        runtime=minutes(240),
+    params:
+        dataset=lambda w: w.dataset,
+        model=lambda w: w.model,
+        models=lambda w: STUDY.scored_models(w.dataset),
+        settings=lambda w: STUDY["runs"][w.dataset]["interactions"],
+        class_index=lambda w: STUDY["runs"][w.dataset]["loo"]["class_index"],
+        code=code_digest(
+            "explanation/dataset_interactions",
+            "explanation/choosing",
+            "attribution",
+            "inference/prediction",
+            "inference/reading",
+        ),
+    script:
+        "../scripts/score_interactions.py"
+
+
+rule collect_browsing:
+    input:
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+        predictions=lambda w: [
+            f"{R}/predictions/{w.dataset}/{model}/fold0/seed{STUDY['seeds'][0]}.parquet"
+            for model in STUDY.scored_models(w.dataset)
+        ],
+        hits=hits_of,
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        summary=f"{R}/datasets/{{dataset}}/summary.json",
+    output:
+        json=f"{R}/tables/datasets/{{dataset}}/browse.json",
+    log:
+        f"{LOGS}/browse/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.runs_with("loo")),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    params:
+        dataset=lambda w: w.dataset,
+        models=lambda w: STUDY.scored_models(w.dataset),
+        edit=lambda w: STUDY["runs"][w.dataset]["loo"]["edit"],
+        code=code_digest("explanation/browsing", "explanation/choosing", "explanation/places"),
+    script:
+        "../scripts/collect_browsing.py"
 
 
 # New files.

@@ -13,6 +13,7 @@ WORKFLOW = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from seqlm.common.errors import one_line_errors
+from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
 from seqlm.study import Study, figure_names, load_schema, model_kinds
 
@@ -35,6 +36,7 @@ BENCHMARKS = f"{R}/benchmarks"
 JOB = "{dataset}/{model}/fold{fold}/seed{seed}"
 CHECKS = f"{R}/tables/datasets/{{}}/checks/{{}}/{{}}".format  # dataset, model, file
 MOTIFS = f"{R}/tables/datasets/{{}}/motifs/{{}}/{{}}".format  # dataset, model, file
+PAIRS = f"{R}/tables/datasets/{{}}/interactions/{{}}/pairs.tsv".format  # dataset, model
 
 
 wildcard_constraints:
@@ -108,6 +110,7 @@ FIGURES_CODE = code_digest("report/figures", "report/drawing", "report/class_tab
 FAMILIES = yaml.safe_load((WORKFLOW / "report/figures.yaml").read_text())
 FIGURES = figure_names(STUDY, FAMILIES)
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")] + [f"{R}/report.html"]
+PLOTS += paths(STUDY.runs_with("loo"), f"{R}/browse-{{}}.html")
 
 
 FILES = [f"{R}/predictions/files/{name}.parquet" for name in STUDY.predicted_files]
@@ -170,6 +173,12 @@ def figure(family, subject=None):
 
 def motif_of(wildcards):
     return STUDY["datasets"][wildcards.dataset].get("label", {}).get("motif", [])
+
+
+def hits_of(wildcards):
+    """Places of the motifs that the scored models of a dataset read; none where motifs are not asked for."""
+    own = STUDY.scored_models(wildcards.dataset) if wildcards.dataset in STUDY.runs_with("motifs") else []
+    return paths(own, f"{R}/attributions/{wildcards.dataset}/motifs/{{}}.bed")
 
 
 def corpora_of(wildcards):

@@ -159,11 +159,28 @@ use rule plot_performance as plot_loo_precision with:
 
 use rule plot_performance as plot_motifs with:
     input:
-        found=lambda w: [MOTIFS(w.dataset, model, "found.tsv") for model in STUDY.scored_models(w.dataset)],
-        said=lambda w: [MOTIFS(w.dataset, model, "said.tsv") for model in STUDY.scored_models(w.dataset)],
-        logos=lambda w: [MOTIFS(w.dataset, model, "logos.npz") for model in STUDY.scored_models(w.dataset)],
+        found=MOTIFS("{dataset}", "{model}", "found.tsv"),
+        logos=MOTIFS("{dataset}", "{model}", "logos.npz"),
     output:
-        **figure("motifs", "{dataset}"),
+        **figure("motifs", f"{{dataset}}{JOINT}{{model}}"),
+    log:
+        f"{LOGS}/figures/{{figure}}-{{dataset}}{JOINT}{{model}}.log",
+    params:
+        model=lambda w: w.model,
+
+
+use rule plot_motifs as plot_mutagenesis with:
+    input:
+        arrays=OF_DATASET("mutagenesis.npz"),
+    output:
+        **figure("mutagenesis", f"{{dataset}}{JOINT}{{model}}"),
+
+
+use rule plot_motifs as plot_interactions with:
+    input:
+        pairs=PAIRS("{dataset}", "{model}"),
+    output:
+        **figure("interactions", f"{{dataset}}{JOINT}{{model}}"),
 
 
 use rule plot_performance as plot_belief with:
@@ -188,6 +205,25 @@ use rule plot_performance as plot_transcript with:
         **figure("transcript", "{dataset}"),
 
 
+rule render_browsing:
+    input:
+        json=OF_DATASET("browse.json"),
+        template=str(WORKFLOW / "report/browse.html.j2"),
+    output:
+        html=f"{R}/browse-{{dataset}}.html",
+    log:
+        f"{LOGS}/browse-{{dataset}}.log",
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        **LIGHT,
+    params:
+        names=NAMES,
+        code=code_digest("report/browse_page", "report/drawing/style"),
+    script:
+        "../scripts/render_browsing.py"
+
+
 rule render_report:
     input:
         **{name: TABLE(name) for name in TABLES},
@@ -197,6 +233,7 @@ rule render_report:
         size_comparisons=paths(SEVERAL_SIZES, f"{R}/tables/datasets/{{}}/size_comparisons.tsv"),
         motifs=[MOTIFS(dataset, model, "found.tsv") for dataset, model in STUDY.motifs],
         motifs_said=[MOTIFS(dataset, model, "said.tsv") for dataset, model in STUDY.motifs],
+        pairs=[PAIRS(dataset, model) for dataset, model in STUDY.paired],
         areas=[CHECKS(dataset, model, "areas.tsv") for dataset, model in STUDY.checked],
         agreement=[CHECKS(dataset, model, "agreement.tsv") for dataset, model in STUDY.checked],
         template=str(WORKFLOW / "report/report.html.j2"),

@@ -81,6 +81,30 @@ rule export_scores:
         "../scripts/export_scores.py"
 
 
+rule write_score_tracks:
+    input:
+        arrays=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.npz"),
+        hits=hits_of,
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        genome=lambda w: STUDY.source_path(STUDY.genome_of(w.dataset)) if STUDY.genome_of(w.dataset) else [],
+    output:
+        folder=directory(f"{R}/attributions/{{dataset}}/tracks"),
+    log:
+        f"{LOGS}/attributions/{{dataset}}.tracks.log",
+    wildcard_constraints:
+        dataset=any_of(STUDY.tracked),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(60),
+    params:
+        models=lambda w: STUDY.scored_models(w.dataset),
+        code=code_digest("streaming/score_tracks", "streaming/tracks", "explanation/places", "explanation/hits"),
+    script:
+        "../scripts/write_score_tracks.py"
+
+
 rule summarise_transcripts:
     input:
         tables=lambda w: paths(STUDY.scored_models(w.dataset), f"{R}/attributions/{w.dataset}/{{}}.parquet"),

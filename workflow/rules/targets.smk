@@ -16,6 +16,7 @@ rule predictions:
 rule attributions:
     input:
         paths(STUDY.runs_with("loo"), f"{R}/attributions/{{}}/export"),
+        paths(STUDY.tracked, f"{R}/attributions/{{}}/tracks"),
         [f"{R}/attributions/{dataset}/motifs/{model}.bed" for dataset, model in STUDY.motifs],
         FILE_SCORES,
 

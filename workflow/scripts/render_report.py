@@ -14,7 +14,7 @@ def main(snakemake):
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         motifs = {
             name: join_tables(given.get(name, []), ["dataset"])
-            for name in ("motifs", "motifs_said", "areas", "agreement")
+            for name in ("motifs", "motifs_said", "pairs", "areas", "agreement")
         }
         render_report(
             snakemake.output.html,

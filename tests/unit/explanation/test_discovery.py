@@ -125,6 +125,21 @@ def test_hits_lie_where_the_motif_was_put():
     assert forward["start"].tolist() == [20, 105]
 
 
+def test_hits_of_a_spliced_mrna_are_places_in_it_and_not_in_its_gene():
+    """Its exons lie apart in the genome; and a model that reads its end alone still counts from its first base."""
+    site = "GATTACAGG"
+    text = "CTCCTTCT" + site + "CTC"
+    examples = pd.DataFrame({
+        "id": ["t1"], "sequence": [" ".join(base + "#0" for base in text)], "chrom": ["chr1"], "start": [100],
+        "end": [900], "strand": ["-"],
+    })  # fmt: skip
+    scan = scanner(50 * (codes_of(site)[0][:, None] == np.arange(4)))
+    for read in (text, text[6:]):
+        arrays = {"id": np.array(["t1"]), "codes": codes_of(read), "scores": np.zeros((1, len(read)), np.float32)}
+        hits = motif_hits({"m1": scan}, arrays, examples)
+        assert hits[["chrom", "start", "end", "strand"]].to_numpy().tolist() == [["t1", 8, 17, "+"]]
+
+
 def arrays_with(rng, n, motifs, reverse=0.5, noise=0.05, length=90):
     """Scores as of a model that reads these motifs (counts) and nothing else; so many are on the reverse strand."""
     codes = rng.integers(0, 4, (n, length)).astype(np.uint8)

@@ -18,13 +18,13 @@ FOUND = pd.DataFrame({
 def test_each_motif_is_drawn_with_its_name_and_none_is_no_failure(tmp_path):
     """Matplotlib writes the words of an SVG beside their outlines."""
     counts = np.eye(4)[[3, 3, 2, 3]] * 50
-    logos = {"cnn": {"motif": np.array(["m1", "m2"]), "counts_m1": counts, "counts_m2": counts}, "gpt": {}}
+    logos = {"counts_m1": counts, "counts_m2": counts}
     outputs = [tmp_path / "a.png", tmp_path / "a.svg"]
-    draw_motifs(FOUND, logos, outputs, "d", ["cnn", "gpt"])
+    draw_motifs(FOUND, logos, outputs, "d", "cnn", ["cnn", "gpt"])
     text = outputs[1].read_text()
-    for words in ("FOXA2, q = 1e-06", "like no known motif", "120 places, supports", "30 places, opposes", "none: gpt"):
+    for words in ("FOXA2, q = 1e-06", "like no known motif", "120 places, supports", "30 places, opposes", "d, cnn"):
         assert words in text
-    draw_motifs(FOUND.iloc[:0], {"cnn": {}}, outputs, "d", ["cnn"])
+    draw_motifs(FOUND.iloc[:0], {}, outputs, "d", "gpt", ["cnn", "gpt"])
     assert "no motif was found" in outputs[1].read_text()
 
 

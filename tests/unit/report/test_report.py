@@ -237,7 +237,7 @@ def test_every_family_of_figures_has_a_section_a_caption_a_rule_and_a_script():
     rules = (REPORT.parent / "rules/plots.smk").read_text()
     for family, about in FAMILIES.items():
         assert about["section"] in ("verdict", "language", *SECTIONS) and about["caption"]
-        assert set(about["of"]) <= {"study", "backbone", "dataset"}
+        assert set(about["of"]) <= {"study", "backbone", "dataset", "model"}
         assert f'**figure("{family}"' in rules and (REPORT.parent / f"scripts/plot_{family}.py").is_file()
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from seqlm.common.errors import InputError
 from seqlm.study import Study, figure_names, load_schema, number_of_folds
+from seqlm.study.loo_settings import check_interactions
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
@@ -358,11 +359,35 @@ def test_motifs_are_read_from_as_many_scores_as_are_asked_for():
         with_loo = study(runs={"binding": {"models": ["cnn"], "loo": loo or {"edit": "mask"}}})
         assert set(made["runs"]["binding"]["loo"]) == set(with_loo["runs"]["binding"]["loo"])
         assert made.motifs == [("binding", "cnn")]
-        assert "motifs-binding" in figure_names(made, FAMILIES)
-        assert "motifs-binding" not in figure_names(with_loo, FAMILIES)
+        assert "motifs-binding+cnn" in figure_names(made, FAMILIES)
+        assert "motifs-binding+cnn" not in figure_names(with_loo, FAMILIES)
+
+
+def test_what_is_drawn_of_a_model_is_drawn_of_each_scored_one():
+    run = {"models": ["cnn", "kmer"], "loo": {"edit": "replace"}}
+    models = {"cnn": {"network": "cnn"}, "kmer": {"network": "kmer"}}
+    names = figure_names(study(runs={"binding": run}, models=models), FAMILIES)
+    assert [n for n in names if n.startswith("mutagenesis")] == [f"mutagenesis-binding+{m}" for m in ("cnn", "kmer")]
+    masked = run | {"loo": {"edit": "mask"}}
+    assert not [n for n in figure_names(study(runs={"binding": masked}, models=models), FAMILIES) if "+" in n]
 
 
 @pytest.mark.parametrize("motifs", [{}, {"file": "a.meme", "jaspar": "fungi"}, {"jaspar": "mammals"}])
 def test_motifs_need_one_collection_of_names(motifs):
     with pytest.raises(InputError, match="runs.binding.motifs"):
         study(runs={"binding": {"models": ["cnn"], "motifs": motifs}})
+
+
+def test_interactions_are_of_bases_and_of_scored_examples():
+    run = {"models": ["cnn"], "interactions": {"examples": 5}}
+    made = study(runs={"binding": run | {"loo": {"examples": 2}}})
+    assert made["runs"]["binding"]["loo"]["examples"] == 5 and made.paired == [("binding", "cnn")]
+    assert made["runs"]["binding"]["interactions"] == {"examples": 5, "positions": 40, "edit": "mask"}
+    assert "interactions-binding+cnn" in figure_names(made, FAMILIES)
+    assert study(runs={"binding": {"models": ["cnn"], "loo": {"edit": "mask"}}}).paired == []
+
+
+@pytest.mark.parametrize("dataset", [{"transcripts": {"source": "t"}}, {"table": {"source": "t", "tokens": " "}}])
+def test_interactions_of_tokens_are_refused(dataset):
+    with pytest.raises(InputError, match="runs.x.interactions: .* interactions are of bases"):
+        check_interactions(dataset, "config, runs.x.interactions")

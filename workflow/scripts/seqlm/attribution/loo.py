@@ -47,6 +47,7 @@ def leave_one_out(
     device=None,
     func=None,
     verbose=False,
+    positions=None,
 ):
     """Leave-one-out scores of every position.
 
@@ -85,6 +86,8 @@ def leave_one_out(
         Applied to every output of the model first; takes the reference path.
     verbose : bool
         Show a progress bar.
+    positions : list of sequence of int, optional
+        Which positions of each sequence are scored; the others are NaN. All when left out.
 
     Returns
     -------
@@ -111,11 +114,13 @@ def leave_one_out(
     with prepared(model, dtype, device) as run:
         path = _choose_path(model, run, inputs, method, func, batch_size)
         total = sum(len(tokens) for tokens in inputs.tokens)
-        once_a_run = edit == "remove" and method == "auto"
+        once_a_run = edit == "remove" and method == "auto" and positions is None
         progress = tqdm(total=total, disable=not verbose, desc="leave one out", unit="position", unit_scale=True)
         for rows in _batches(inputs, run.device):
             X = inputs.encode(rows)
             asked = inputs.asked(rows)
+            if positions is not None:
+                asked &= _at([positions[index] for index in rows], asked.shape[1])[..., None]
             unchanged = asked & inputs.unchanged(rows, X, asked.shape[1])
             computed = asked & ~unchanged
             starts = run_starts(X, asked.shape[1]) if once_a_run and isinstance(X, torch.Tensor) else None
@@ -244,6 +249,14 @@ def make_inputs(model, sequences, edit, replacements=None):
     kind = tokenizer.init_kwargs.get("seqlm", {}).get("kind") if tokenizer is not None else None
     by_column = not hasattr(model, "encode") or kind == "character" or getattr(model, "reads_bases", False)
     return (Inputs if by_column else TextInputs)(model, sequences, edit, replacements)
+
+
+def _at(positions, width):
+    """(n, width) bool: whether a position is one of its sequence's."""
+    chosen = torch.zeros(len(positions), width, dtype=torch.bool)
+    for row, own in zip(chosen, positions, strict=True):
+        row[torch.as_tensor(list(own), dtype=torch.long)] = True
+    return chosen
 
 
 def _choose_path(model, run, inputs, method, func, batch_size):

@@ -5,6 +5,8 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+JOINT = "+"  # between two names in a file's name; names that a study chooses have none
+
 
 @contextmanager
 def atomic_path(path):

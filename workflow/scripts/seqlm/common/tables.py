@@ -31,6 +31,7 @@ NUMBERS = {
     *("mean", "tokens", "cluster", "x", "y"),  # regions of mRNAs, folds, maps
     *("start_offset", "end_offset", "loo"),
     *("seqlets", "q_value", "fraction"),  # motifs, checks of scores
+    *("position_a", "position_b", "effect_a", "effect_b", "together", "interaction"),
 }
 TEXT_OF = {"confusion": {"observed", "predicted"}, "settings": {"value"}}  # numbers elsewhere
 YES_OR_NO = {"representative"}

@@ -5,9 +5,10 @@ import pandas as pd
 from Bio.motifs import jaspar
 
 from seqlm.common.errors import InputError
+from seqlm.explanation.places import LETTERS, bases_of, first_read, has_place, place_of_stretch
 from seqlm.sequences.motifs import motif_scanner
 
-COLUMNS = ["chrom", "start", "end", "name", "score", "strand", "bits", "importance"]
+COLUMNS = ["chrom", "start", "end", "name", "score", "strand", "bits", "importance", "example"]
 P_VALUES = 1e-4, 1e-3, 1e-2  # of a hit by chance; the next where a motif is too short to be so rare
 
 
@@ -36,30 +37,30 @@ def motif_hits(scanners, arrays, examples):
     Returns
     -------
     DataFrame
-        `COLUMNS`, BED6 and two more, sorted by place: chrom, start, end (0-based, half-open) of the genome where the
-        example has a place in one, else its id and the position in it; score: 100 times the log-odds in bits, at most
-        1000; importance: sum over the hit of how much the prediction falls without a base.
+        `COLUMNS`, BED6 and three more, sorted by place: chrom, start, end (0-based, half-open) of the genome where the
+        example is a stretch of one (a spliced mRNA is none), else its id and the position in it; score: 100 times the
+        log-odds in bits, at most 1000; importance: sum over the hit of how much the prediction falls without a base;
+        example: its id.
     """
     rows, about = [], examples.set_index("id")
     for name, codes, scores in zip(arrays["id"], arrays["codes"], arrays["scores"], strict=True):
-        text = "".join(np.array(list("ACGTN"))[codes]).rstrip("N")
+        text = "".join(LETTERS[codes]).rstrip("N")
         example = about.loc[name]
-        # Models that read less than a whole sequence may leave out its beginning.
-        first = max(0, example["sequence"].upper().replace("U", "T").find(text))
+        bases = bases_of(example["sequence"])
+        first, placed = first_read(bases, codes), has_place(example, bases)
         for motif, scan in scanners.items():
             for start, strand, bits in zip(*scan.hits(text), strict=True):
                 importance = -np.nansum(scores[start : start + len(scan)])
-                place = _place(example, name, int(first + start), len(scan), int(strand))
-                rows.append((*place[:3], motif, min(1000, round(100 * float(bits))), place[3], bits, importance))
+                place = int(first + start), int(first + start) + len(scan)
+                if placed:
+                    place, strand = place_of_stretch(example, *place), -strand if example["strand"] == "-" else strand
+                where = (example["chrom"] if placed else name, *place, motif, min(1000, round(100 * float(bits))))
+                rows.append((*where, "+" if strand > 0 else "-", bits, importance, name))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["chrom", "start", "name"], kind="stable", ignore_index=True)
 
 
-def _place(example, name, start, width, strand):
-    chrom, first = example.get("chrom"), example.get("start")
-    if not isinstance(chrom, str) or pd.isna(first):
-        return name, start, start + width, "+" if strand > 0 else "-"
-    if example.get("strand") == "-":
-        end = int(example["end"]) - start
-        return chrom, end - width, end, "-" if strand > 0 else "+"
-    return chrom, int(first) + start, int(first) + start + width, "+" if strand > 0 else "-"
+def read_hits(path):
+    """The BED file that `motif_hits` fills, names and chromosomes as text."""
+    text = dict.fromkeys(("chrom", "name", "strand", "example"), str)
+    return pd.read_csv(path, sep="\t", header=None, names=COLUMNS, dtype=text, keep_default_na=False)

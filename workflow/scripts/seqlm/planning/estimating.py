@@ -24,11 +24,13 @@ STAGE_OF = {
     "predict_files": "predicting", "embed_sequences": "predicting", "project_embeddings": "predicting",
     "score_variants": "predicting", "score_loo": "attribution", "score_loo_shard": "attribution",
     "gather_loo": "attribution", "export_scores": "attribution", "score_files": "attribution",
+    "discover_motifs": "attribution", "check_scores": "attribution", "score_interactions": "attribution",
+    "pick_mutagenesis": "attribution", "collect_browsing": "attribution", "write_score_tracks": "attribution",
 }  # fmt: skip
 # Jobs that load torch and transformers; the others load pandas or matplotlib.
 HEAVY = {"pretrain_backbone", "train_model", "train_on_subsample",
          "predict_targets", "score_loo", "score_loo_shard", "export_scores", "embed_sequences", "fetch_backbone",
-         "predict_files", "score_files", "score_variants"}  # fmt: skip
+         "predict_files", "score_files", "score_variants", "check_scores", "score_interactions"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 18, "dilated": 5, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
 # Training mostly ends about this many times its patience after its start: of networks from scratch, of heads.

@@ -12,6 +12,7 @@ from seqlm.report.page_tables import (
     data_table,
     loo_table,
     motifs_table,
+    pairs_table,
     plain,
     settings_table,
     totals_table,
@@ -45,8 +46,8 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
     -------
     dict
         dataset, verdict (sentences, cards, metric), tables by name (see `seqlm.report.page_tables.as_cells`), facts,
-        leaks, said (of motifs and checks), figures by section, map (whether there is one), sections: (key, title) of
-        those that hold something.
+        leaks, said (of motifs and checks), figures by section, browse (the page to browse examples in, empty without
+        one), map (whether there is one), sections: (key, title) of those that hold something.
     """
     own = {name: _of(table, dataset) for name, table in tables.items()}
     shown = {
@@ -54,18 +55,20 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
         "totals": totals_table(_of(totals, dataset)),
         "loo": loo_table(own["loo"]),
         "motifs": motifs_table(own.get("motifs")),
+        "pairs": pairs_table(own.get("pairs")),
         "settings": settings_table(own.get("settings")),
         "calibration": calibration_table(own["metrics"]),
         "classes": classes_table(own.get("classes")),
     }
     by_section = {key: [figure for figure in figures if figure["section"] == key] for key in ("verdict", *SECTIONS)}
     facts = _facts(summary) if summary else []
+    run = (config.get("runs") or {}).get(dataset) or {}
     checks = checks_of(own)
     said = _said(own.get("motifs_said")) + (beliefs(*checks) if checks else [])
     holds = {
         "performance": shown["classes"] or shown["settings"] or shown["calibration"],
         "data": shown["data"] or facts,
-        "loo": shown["loo"] or said,
+        "loo": shown["loo"] or said or run.get("loo"),
         "costs": shown["totals"],
     }
     return {
@@ -76,7 +79,8 @@ def chapter(dataset, tables, totals, kinds, config, figures, summary=None, by_si
         "said": said,
         "leaks": _leaks(dataset, own["data"], own.get("leakage")),
         "figures": by_section,
-        "map": bool(((config.get("runs") or {}).get(dataset) or {}).get("embeddings")),
+        "browse": f"browse-{dataset}.html" if run.get("loo") else "",
+        "map": bool(run.get("embeddings")),
         "sections": [(key, title) for key, title in SECTIONS.items() if by_section[key] or holds.get(key)],
     }
 

@@ -93,6 +93,10 @@ def _files(config):
         out.append(("backbones/", "pretrained language models, loadable with transformers"))
     if any((run or {}).get("loo") for run in (config.get("runs") or {}).values()):
         out.append(("attributions/", "leave-one-out scores of every base"))
+        out.append(("attributions/", "and where examples lie in a genome, tracks for its browser: <dataset>/tracks/"))
+    for name, run in (config.get("runs") or {}).items():
+        if (run or {}).get("loo"):
+            out.append((f"browse-{name}.html", f"the top examples of {name}, one by one"))
     if any((run or {}).get("motifs") for run in (config.get("runs") or {}).values()):
         out.append(("attributions/", "places of motifs: <dataset>/motifs/<model>.bed"))
     if any((run or {}).get("embeddings") for run in (config.get("runs") or {}).values()):

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from seqlm.common.errors import InputError
+from seqlm.common.files import JOINT
 
 LARGEST_SVG = 400_000  # bytes; above it the PNG is embedded instead
 DPI = 200  # of the PNGs, see `seqlm.report.drawing.style`
@@ -29,7 +30,7 @@ def embedded(paths, families):
     Parameters
     ----------
     paths : list of path
-        PNGs, named ``<family>[-<subject>].png``.
+        PNGs, named ``<family>[-<subject>].png``; a subject is a backbone, a dataset, or ``<dataset>+<model>``.
     families : dict
         workflow/report/figures.yaml.
 
@@ -46,11 +47,11 @@ def embedded(paths, families):
         about = {"section": "more", "heading": family.replace("_", " "), "caption": "", "of": ["dataset"]}
         about |= families.get(family, {})
         caption = rst_to_html(about["caption"])
-        title = f"{about['heading']}: {subject}" if subject else about["heading"]
+        title = f"{about['heading']}: {subject.replace(JOINT, ', ')}" if subject else about["heading"]
         figures.append({
             "name": path.stem, "section": about["section"], "title": title, "caption": caption, "uri": data_uri(path),
             "alt": f"{title}. " + html.unescape(re.sub(r"<[^>]+>", "", caption)), "inches": _inches(path),
-            "of": [subject] if "dataset" in about["of"] else [],
+            "of": [subject.partition(JOINT)[0]] if {"dataset", "model"} & set(about["of"]) else [],
         })  # fmt: skip
     return figures
 

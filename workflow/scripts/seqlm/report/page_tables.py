@@ -91,6 +91,20 @@ def motifs_table(motifs):
     return as_cells(table[kept].rename(columns=names))
 
 
+def pairs_table(pairs, most=10):
+    """The strongest interactions of each model."""
+    if pairs is None or not len(pairs):
+        return None
+    strongest = pairs.assign(size=pairs["interaction"].abs()).sort_values("size", ascending=False, kind="stable")
+    models = list(dict.fromkeys(pairs["model"]))
+    top = strongest.groupby("model", sort=False).head(most)
+    top = top.sort_values("model", key=lambda column: column.map(models.index), kind="stable")
+    for end in "ab":
+        top[f"base {end}"] = top[f"base_{end}"] + " " + top[f"position_{end}"].astype(int).astype(str)
+    kept = ["dataset", "model", "sequence", "base a", "base b", "effect_a", "effect_b", "together", "interaction"]
+    return as_cells(top[kept].rename(columns=lambda name: name.replace("_", " of ")))
+
+
 def _named(row):
     return f"{row.match} ({row.match_id})" if row.match_id not in ("", row.match) else row.match or "none"
 

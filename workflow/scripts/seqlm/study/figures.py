@@ -1,5 +1,7 @@
 """Which figures a study has something to draw for."""
 
+from seqlm.common.files import JOINT
+
 
 def figure_names(study, families):
     """Names of a study's figures.
@@ -8,14 +10,14 @@ def figure_names(study, families):
     ----------
     study : Study
     families : dict
-        workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset), and what a
-        dataset's run ``needs``: its target, loo, motifs, checks, embeddings, motif, transcripts, training sizes,
-        several models, several folds.
+        workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset, scored model of a
+        dataset), and what a dataset's run ``needs``: its target, loo, replace, motifs, checks, interactions,
+        embeddings, motif, transcripts, training sizes, several models, several folds.
 
     Returns
     -------
     list of str
-        ``<family>`` or ``<family>-<backbone or dataset>``.
+        ``<family>``, ``<family>-<backbone or dataset>`` or ``<family>-<dataset>+<model>``.
     """
     names = []
     for family, about in families.items():
@@ -29,6 +31,11 @@ def figure_names(study, families):
             names += [f"{family}-{backbone}" for backbone in study.trained]
         if "dataset" in about["of"]:
             names += [f"{family}-{dataset}" for dataset in study["runs"] if needs <= _traits(study, dataset)]
+        if "model" in about["of"]:
+            drawn = [dataset for dataset in study.runs_with("loo") if needs <= _traits(study, dataset)]
+            names += [
+                f"{family}-{dataset}{JOINT}{model}" for dataset in drawn for model in study.scored_models(dataset)
+            ]
     return names
 
 
@@ -39,6 +46,8 @@ def _traits(study, dataset):
         "several folds": len(study.dataset_folds(dataset)) > 1,
         "training sizes": len(run["training_sizes"]) > 1,
         "loo": bool(run.get("loo")),
+        "replace": run.get("loo", {}).get("edit") == "replace",
+        "interactions": bool(run.get("interactions")),
         "motifs": bool(run.get("motifs")),
         "checks": bool(run.get("checks")),
         "embeddings": bool(run.get("embeddings")),

@@ -47,6 +47,12 @@ def check_loo(loo, dataset, models, where):
     _check_class(loo["class_index"], dataset, where)
 
 
+def check_interactions(dataset, where):
+    """Refuse interactions of tokens: they are of bases, masked or replaced by another."""
+    if dataset.get("transcripts") or dataset.get("table", {}).get("tokens"):
+        raise InputError(where, "the dataset's sequences are tokens, interactions are of bases", "leave them out")
+
+
 def _check_class(wanted, dataset, where):
     if wanted == "predicted":
         return

@@ -12,7 +12,11 @@ LONGEST = 100  # characters; file systems allow 255 bytes, and suffixes and othe
 # What the workflow calls its own folders where names of this section stand.
 RESERVED = {
     "datasets": {"pretraining": "rows of the tables about backbones", "files": "what is predicted on new files"},
-    "models": {"export": "scores for other tools", "motifs": "hits of motifs"},
+    "models": {
+        "export": "scores for other tools",
+        "motifs": "hits of motifs",
+        "tracks": "scores for genome browsers",
+    },
 }
 
 

@@ -17,7 +17,7 @@ from seqlm.models.baselines import default_models
 from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
 from seqlm.study.file_settings import NewFiles, check_files
-from seqlm.study.loo_settings import DEFAULT_LOO, check_loo
+from seqlm.study.loo_settings import DEFAULT_LOO, check_interactions, check_loo
 from seqlm.study.model_settings import check_model, check_target
 from seqlm.study.names import check_keys, check_name
 
@@ -147,12 +147,12 @@ class Study(NewFiles):
                 self.config["models"] |= baselines
 
     def _score_for_more(self):
-        """Give runs that ask for motifs or checks of scores the scores of enough examples."""
+        """Give runs that ask for motifs, checks of scores or interactions the scores of enough examples."""
         for name, run in self.config["runs"].items():
             if "motifs" in run and ("file" in run["motifs"]) == ("jaspar" in run["motifs"]):
                 mend = "give one of file: <known motifs> and jaspar: <group of species>"
                 raise InputError(f"config, runs.{name}.motifs", "needs one collection to take names from", mend)
-            for part in ("motifs", "checks"):
+            for part in ("motifs", "checks", "interactions"):
                 if part in run:
                     loo = run.setdefault("loo", dict(DEFAULT_LOO))
                     loo["examples"] = max(loo["examples"], run[part]["examples"])
@@ -204,6 +204,8 @@ class Study(NewFiles):
             if run.get("loo"):
                 scored = {model: config["models"][model] for model in self.scored_models(name)}
                 check_loo(run["loo"], config["datasets"][name], scored, f"config, runs.{name}.loo")
+            if "interactions" in run:
+                check_interactions(config["datasets"][name], f"config, runs.{name}.interactions")
             if "control" in run.get("checks", {}):
                 check_known(
                     self.runs_with("loo"), "run with loo", f"config, runs.{name}.checks", run["checks"]["control"]
@@ -252,6 +254,14 @@ class Study(NewFiles):
 
     def dataset_folds(self, name):
         return range(number_of_folds(self.config["datasets"][name]["folds"]))
+
+    def genome_of(self, name):
+        """The source that a dataset's windows are cut from; None where no single FASTA file is."""
+        dataset = self.config["datasets"][name]
+        windows = dataset.get("windows", {})
+        cut_from = [windows["source"]] if "source" in windows else list(windows.get("sources", {}).values())
+        cut_from += [dataset["regions"]["genome"]] if "regions" in dataset else []
+        return cut_from[0] if len(cut_from) == 1 else None
 
     # tokenizers ----------------------------------------------------------------------------------
 
@@ -377,9 +387,31 @@ class Study(NewFiles):
         return [(dataset, model) for dataset in self.runs_with("motifs") for model in self.scored_models(dataset)]
 
     @cached_property
+    def tracked(self):
+        """Datasets whose scores can lie on one genome: windows and regions of it, and records that name their place."""
+        placed = [name for name in self.runs_with("loo") if not self.config["datasets"][name].get("transcripts")]
+        return [
+            name
+            for name in placed
+            if self.genome_of(name)
+            or self.config["datasets"][name].get("records")
+            or self.config["datasets"][name].get("table", {}).get("scores")
+        ]
+
+    @cached_property
+    def mutated(self):
+        """Datasets whose scores are of every base in the place of every other."""
+        return [name for name in self.runs_with("loo") if self.config["runs"][name]["loo"]["edit"] == "replace"]
+
+    @cached_property
     def checked(self):
         """Every (dataset, model) whose scores are checked."""
         return [(dataset, model) for dataset in self.runs_with("checks") for model in self.scored_models(dataset)]
+
+    @cached_property
+    def paired(self):
+        """Every (dataset, model) that interactions of positions are asked for."""
+        return [pair for pair in self.attributions if self.config["runs"][pair[0]].get("interactions")]
 
     def other_training(self, dataset, model):
         """(kind, name, job) of another training of a model: of the next seed, else of the next fold; None without."""

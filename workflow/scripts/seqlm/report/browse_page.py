@@ -1,0 +1,46 @@
+"""A page to browse scored examples in: one HTML file that asks for nothing, drawn by its own small script."""
+
+from pathlib import Path
+
+from seqlm.common.files import atomic_path
+from seqlm.report.drawing.style import BASE_COLOURS, looks
+
+# What an importance is the fall of, and what was done to a base.
+FALLS = {"track": "the sum of the track", "scalar": "the prediction", "class": "the logit of the class"}
+EDITS = {
+    "mask": "is masked", "remove": "is removed", "replace": "becomes another (mean over the others)",
+    "replacespecifier": "becomes another, or loses its specifiers",
+}  # fmt: skip
+
+
+def render_browsing(output, shown, template, names=None):
+    """Write the page.
+
+    Parameters
+    ----------
+    output : path
+        ``results/<study>/browse-<dataset>.html``, beside the report.
+    shown : dict
+        What `seqlm.explanation.browsing.browsing` returns, and dataset and edit.
+    template : path
+        Jinja2 template.
+    names : list of str, optional
+        The study's models, for their colours.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(template).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    look = looks(names or shown["models"])
+    content = {
+        "dataset": shown["dataset"],
+        "count": len(shown["examples"]),
+        "scored": shown["scored"],
+        "falls": FALLS[shown["target"]],
+        "edited": EDITS[shown["edit"]],
+        "data": shown | {"colours": [look[model]["color"] for model in shown["models"]], "bases": BASE_COLOURS},
+    }
+    page = environment.get_template(Path(template).name).render(content)
+    with atomic_path(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
