@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_each_family(hub, tmp_path, monkeypatch, name):
     for bundle in ("backbone", "bundle"):
         assert f"license: {known.licence}\n" in (tmp_path / bundle / "README.md").read_text()
         assert str(tmp_path) not in (tmp_path / bundle / "config.json").read_text()
+
+
+def test_the_page_on_models_lists_every_family(root):
+    """By the name that it is tried as; what runs code of the authors' says so, and nothing else does."""
+    rows = [line.split("|") for line in (root / "docs/models.md").read_text().splitlines() if line.startswith("| ")]
+    how = {name: row[3] for row in rows for name in re.findall("`([^`]+)`", row[-2]) if not name.startswith("test_")}
+    assert how.pop("gpn-like").strip().startswith("package")
+    assert sorted(how) == sorted(FAMILIES)
+    for name in FAMILIES:
+        code = name in ("own-code", "generator")
+        assert how[name].strip().startswith("code" if code else "native"), name
 
 
 def refused(match, *arguments, **options):
