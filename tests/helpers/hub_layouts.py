@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 
 from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
 from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
+from seqlm.models.language.families.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from seqlm.models.language.families.hyena import HyenaConfig, HyenaForCausalLM
 from seqlm.tokenization.bpe import bpe_tokenizer
 from seqlm.tokenization.kmer import kmer_tokenizer, kmer_vocabulary
@@ -225,6 +226,37 @@ def hyenadna(folder):
         (folder / f"{name}_hyena.py").write_text("raise SystemExit('remote code ran')")
     card(folder, "bsd-3-clause")
     return Published(model, licence="bsd-3-clause")
+
+
+def caduceus(folder, **variant):
+    """Two Mambas in each block; no word of padding that a direction would begin with."""
+    torch.manual_seed(0)
+    config = CaduceusConfig(d_model=16, n_layer=2, ssm_cfg={"d_state": 4, "d_conv": 4, "expand": 2}, **variant)
+    model = scaled(CaduceusForMaskedLM(config))
+    model.save_pretrained(folder)
+    code = {"AutoConfig": "configuration_caduceus.CaduceusConfig", "AutoModel": "modeling_caduceus.Caduceus",
+            "AutoModelForMaskedLM": "modeling_caduceus.CaduceusForMaskedLM"}  # fmt: skip
+    if config.complement_map:
+        variant["complement_map"] = {str(id): other for id, other in enumerate(config.complement_map)}
+    edit(folder, "config.json", remove=["hidden_size", "tie_word_embeddings"], auto_map=code, model_type="caduceus",
+         residual_in_fp32=True, initializer_cfg={"initializer_range": 0.02}, **variant)  # fmt: skip
+    own = {"auto_map": {"AutoTokenizer": ["tokenization_caduceus.CaduceusTokenizer", None]}}
+    settings = {"tokenizer_class": "CaduceusTokenizer", "model_max_length": 1024, "padding_side": "left", **own}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"characters": list("ACGTN")}))
+    (folder / "modeling_caduceus.py").write_text("raise SystemExit('remote code ran')")
+    card(folder, "apache-2.0")
+    return Published(model, licence="apache-2.0")
+
+
+@family("caduceus-ph")
+def caduceus_ph(folder):
+    return caduceus(folder)
+
+
+@family("caduceus-ps")
+def caduceus_ps(folder):
+    """Both strands in one state."""
+    return caduceus(folder, rcps=True, complement_map=[*range(7), 10, 9, 8, 7, *range(11, 16)])
 
 
 @family("grover")

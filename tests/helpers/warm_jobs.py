@@ -6,6 +6,7 @@ fresh one would be after its imports. ``python warm_jobs.py snakemake SOCKET ...
 """
 
 import array
+import atexit
 import json
 import os
 import socket
@@ -49,6 +50,8 @@ def warm(folder, environment):
 
 def serve(address):
     sys.path.insert(0, str(LIBRARY))
+    import gc
+
     import matplotlib.pyplot  # noqa: F401
     import pandas  # noqa: F401
     import sklearn.linear_model  # noqa: F401
@@ -62,6 +65,7 @@ def serve(address):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(16)
+    gc.freeze()  # a collection in a job would touch, and so copy, all of this
     print("ready", flush=True)
     while True:
         connection, _ = listener.accept()
@@ -103,7 +107,11 @@ def run(connection):
     except BaseException:
         traceback.print_exc()
         code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
     connection.sendall(str(code).encode())
+    os._exit(code)  # taking everything down takes longer than most jobs
 
 
 def snakemake(address, *arguments):

@@ -123,7 +123,7 @@ rule fetch_backbone:
             "models/language/esm",
             "models/language/families",
             "models/origin",
-            "tokenization/hyena",
+            "tokenization/letters",
             "tokenization/spelling",
         ),
     script:

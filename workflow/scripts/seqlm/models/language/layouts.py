@@ -53,6 +53,10 @@ def native(raw, folder):
         from seqlm.models.language.families.hyena import HyenaConfig, HyenaForCausalLM
 
         return HyenaForCausalLM, HyenaConfig(**said)
+    if is_caduceus(raw):
+        from seqlm.models.language.families.caduceus import CaduceusConfig, CaduceusForMaskedLM
+
+        return CaduceusForMaskedLM, CaduceusConfig(**said)
     variant = _variant_of_bert(raw, folder)
     if variant:
         from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
@@ -81,6 +85,12 @@ def is_hyena(raw):
     """
     named = raw.get("model_type") in (None, "", "hyenadna")
     return named and {"d_model", "n_layer", "hyena_order", "filter_order"} <= raw.keys()
+
+
+def is_caduceus(raw):
+    """Whether a published config (dict) is of a Caduceus, by its fields; see `native`."""
+    named = raw.get("model_type") in (None, "", "caduceus")
+    return named and {"d_model", "n_layer", "rcps", "bidirectional_weight_tie"} <= raw.keys()
 
 
 def _variant_of_bert(raw, folder):

@@ -1,4 +1,4 @@
-"""HyenaDNA's tokenizer: a letter is a token, and [SEP] stands at the end.
+"""The tokenizer of HyenaDNA and Caduceus: a letter is a token, and [SEP] stands at the end.
 
 What is published of it is a class in Python, which code of ours must not run unasked; its ids are all that there is to
 it.
@@ -7,22 +7,23 @@ it.
 import json
 from pathlib import Path
 
+_CLASSES = ("HyenaDNATokenizer", "CaduceusTokenizer")
 _NAMES = ("[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]")  # ids from 0; the letters follow
 
 
-def is_hyena(folder):
-    """Whether the tokenizer in a folder says that it is HyenaDNA's, and has nothing but its class in Python."""
+def reads_letters(folder):
+    """Whether the tokenizer in a folder says that it is this one, and has nothing but its class in Python."""
     folder = Path(folder)
     path = folder / "tokenizer_config.json"
     if not path.is_file() or (folder / "tokenizer.json").is_file():
         return False
     try:
-        return json.loads(path.read_text()).get("tokenizer_class") == "HyenaDNATokenizer"
+        return json.loads(path.read_text()).get("tokenizer_class") in _CLASSES
     except ValueError:
         return False
 
 
-def hyena_tokenizer(folder):
+def letters_tokenizer(folder):
     """A fast tokenizer with its ids.
 
     Parameters
@@ -33,7 +34,7 @@ def hyena_tokenizer(folder):
     Returns
     -------
     PreTrainedTokenizerFast
-        Padded on the right, whatever the config says: the model looks at padding on the left.
+        Padded on the right, whatever the config says: HyenaDNA looks at padding on the left.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
