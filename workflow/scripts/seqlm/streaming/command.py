@@ -141,8 +141,8 @@ def embed_parser(prog=None, **options):
     parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
     parser.add_argument(
         "--pooling", choices=("mean", "max", "first", "last", "bases"), default="mean",
-        help="of its tokens; bases: a row for each base, with the vector of the token that stands for it, the mean where "
-        "tokens overlap (%(default)s)",
+        help="of its tokens; bases: a row for each base, with the vector of the token that stands for it, the mean "
+        "where tokens overlap (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--layer", type=int, default=-1, help="0 is the first block's input, -1 the end (%(default)s)")
     _add_input(parser, chunk=1024)

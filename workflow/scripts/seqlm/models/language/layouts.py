@@ -94,7 +94,7 @@ def is_caduceus(raw):
 
 
 def _variant_of_bert(raw, folder):
-    """How a published config that says it is a BERT's differs from one (`seqlm.models.language.families.bert`); None if not."""
+    """How a published config that says it is a BERT's differs from one (see `families.bert`); None if not."""
     if raw.get("model_type") not in (None, "", "bert"):
         return None
     if "alibi_starting_size" in raw:  # DNABERT-2

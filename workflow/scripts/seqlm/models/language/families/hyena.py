@@ -99,12 +99,16 @@ class HyenaConfig(PreTrainedConfig):
 
 
 def long_convolution(x, h):
-    """Causal convolution ``y[t] = sum_s h[s] x[t - s]`` along the last axis, in float32: (N, E, T), (E, T) -> (N, E, T).
+    """Causal convolution ``y[t] = sum_s h[s] x[t - s]`` along the last axis, in float32.
 
     Parameters
     ----------
     x : tensor (N, E, T)
     h : tensor (E, T)
+
+    Returns
+    -------
+    tensor (N, E, T)
     """
     T = x.shape[-1]
     n = 1 << (2 * T - 1).bit_length()  # what wraps round falls behind T
