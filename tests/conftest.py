@@ -68,14 +68,16 @@ class Workflow:
     def write(self):
         self.config.write_text(yaml.safe_dump(self.study, sort_keys=False))
 
-    def __call__(self, *arguments, snakefile="Snakefile", cores=2, check=True, timeout=900):
+    def environment(self):
+        return {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache"), "OMP_NUM_THREADS": "1"}
+
+    def __call__(self, *arguments, snakefile="Snakefile", cores=2, check=True, timeout=900, snakemake=None):
         command = [
-            sys.executable, "-m", "snakemake", "-s", str(ROOT / snakefile), "--directory", str(self.folder),
-            "--configfile", str(self.config), "--cores", str(cores), "--profile", "none",
+            *(snakemake or [sys.executable, "-m", "snakemake"]), "-s", str(ROOT / snakefile),
+            "--directory", str(self.folder), "--configfile", str(self.config), "--cores", str(cores), "--profile", "none",
             "--workflow-profile", str(ROOT / "profiles/default"), *arguments,
         ]  # fmt: skip
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache"), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self.environment())
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}", pytrace=False)
         return done

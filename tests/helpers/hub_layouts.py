@@ -13,11 +13,14 @@ from pathlib import Path
 
 import torch
 from small_models import _TEXT
-from stock_models import letters_tokenizer, stock_model
+from stock_models import letters_tokenizer, scaled, stock_model
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
+from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
+from seqlm.models.language.families.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from seqlm.models.language.families.hyena import HyenaConfig, HyenaForCausalLM
 from seqlm.tokenization.bpe import bpe_tokenizer
 from seqlm.tokenization.kmer import kmer_tokenizer, kmer_vocabulary
 
@@ -176,6 +179,86 @@ def byte_pairs(folder, stock, size=40, **settings):
     return Published(model)
 
 
+def variant_of_bert(folder, said, **how):
+    """A BERT that is not transformers', whose config says that it is and has code beside it."""
+    tokenizer = bpe_tokenizer(_TEXT, 40)
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    model = scaled(VariantForMaskedLM(VariantConfig(vocab_size=len(tokenizer), **size, **how)))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    code = {"AutoConfig": "configuration_bert.BertConfig", "AutoModelForMaskedLM": "bert_layers.BertForMaskedLM"}
+    edit(folder, "config.json", remove=[*how, "last_norm", "gated", "position_embedding_type"],
+         architectures=["BertForMaskedLM"], auto_map=code, model_type="bert", **said)  # fmt: skip
+    edit(folder, "tokenizer_config.json", remove=["seqlm"])
+    (folder / "bert_layers.py").write_text("raise SystemExit('remote code ran')")
+    return model
+
+
+@family("dnabert-2")
+def dnabert_2(folder):
+    """Distances instead of positions, gated layers."""
+    model = variant_of_bert(folder, {"alibi_starting_size": 512}, alibi=True, gated=True)
+    card(folder, "apache-2.0")
+    return Published(model, licence="apache-2.0")
+
+
+@family("gena-lm")
+def gena_lm(folder):
+    """Norms before the layers."""
+    return Published(variant_of_bert(folder, {"pre_layer_norm": True}, pre_norm=True))
+
+
+@family("hyenadna")
+def hyenadna(folder):
+    """A config of other names than everywhere, a tokenizer that is a class in Python and nothing else."""
+    torch.manual_seed(0)
+    model = HyenaForCausalLM(HyenaConfig(d_model=16, d_inner=32, max_seq_len=130, filter_order=8, activation_freq=2))
+    scaled(model).save_pretrained(folder)
+    code = {"AutoConfig": "configuration_hyena.HyenaConfig", "AutoModel": "modeling_hyena.HyenaDNAModel",
+            "AutoModelForCausalLM": "modeling_hyena.HyenaDNAForCausalLM"}  # fmt: skip
+    edit(folder, "config.json", architectures=["HyenaDNAForCausalLM"], auto_map=code, model_type="hyenadna",
+         train_freq=True, use_bias=True, bidirectional=False, hyena_filter_dropout=0.0)  # fmt: skip
+    own = {"auto_map": {"AutoTokenizer": ["tokenization_hyena.HyenaDNATokenizer", None]}}
+    settings = {"tokenizer_class": "HyenaDNATokenizer", "model_max_length": 128, "padding_side": "left", **own}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"characters": list("ACGTN")}))
+    for name in ("modeling", "tokenization"):
+        (folder / f"{name}_hyena.py").write_text("raise SystemExit('remote code ran')")
+    card(folder, "bsd-3-clause")
+    return Published(model, licence="bsd-3-clause")
+
+
+def caduceus(folder, **variant):
+    """Two Mambas in each block; no word of padding that a direction would begin with."""
+    torch.manual_seed(0)
+    config = CaduceusConfig(d_model=16, n_layer=2, ssm_cfg={"d_state": 4, "d_conv": 4, "expand": 2}, **variant)
+    model = scaled(CaduceusForMaskedLM(config))
+    model.save_pretrained(folder)
+    code = {"AutoConfig": "configuration_caduceus.CaduceusConfig", "AutoModel": "modeling_caduceus.Caduceus",
+            "AutoModelForMaskedLM": "modeling_caduceus.CaduceusForMaskedLM"}  # fmt: skip
+    if config.complement_map:
+        variant["complement_map"] = {str(id): other for id, other in enumerate(config.complement_map)}
+    edit(folder, "config.json", remove=["hidden_size", "tie_word_embeddings"], auto_map=code, model_type="caduceus",
+         residual_in_fp32=True, initializer_cfg={"initializer_range": 0.02}, **variant)  # fmt: skip
+    own = {"auto_map": {"AutoTokenizer": ["tokenization_caduceus.CaduceusTokenizer", None]}}
+    settings = {"tokenizer_class": "CaduceusTokenizer", "model_max_length": 1024, "padding_side": "left", **own}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"characters": list("ACGTN")}))
+    (folder / "modeling_caduceus.py").write_text("raise SystemExit('remote code ran')")
+    card(folder, "apache-2.0")
+    return Published(model, licence="apache-2.0")
+
+
+@family("caduceus-ph")
+def caduceus_ph(folder):
+    return caduceus(folder)
+
+
+@family("caduceus-ps")
+def caduceus_ps(folder):
+    """Both strands in one state."""
+    return caduceus(folder, rcps=True, complement_map=[*range(7), 10, 9, 8, 7, *range(11, 16)])
+
+
 @family("grover")
 def grover(folder):
     return byte_pairs(folder, "bert")
@@ -237,7 +320,7 @@ def codon_t5(folder):
 HYENA_CONFIG = """
 from transformers import PretrainedConfig
 class HyenaConfig(PretrainedConfig):
-    model_type = "hyena-of-authors"  # that of HyenaDNA may be known, from multimolecule
+    model_type = "hyena-of-authors"
     def __init__(self, vocab_size=12, d_model=24, n_layer=2, **kwargs):
         self.vocab_size, self.d_model, self.n_layer = vocab_size, d_model, n_layer
         super().__init__(**kwargs)
@@ -315,8 +398,8 @@ AutoModel.register(MineConfig, MineModel, exist_ok=True)
 """
 
 
-@family("hyenadna")
-def hyenadna(folder):
+@family("own-code")
+def own_code(folder):
     """Code of its own, model and tokenizer; a config that says d_model."""
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
@@ -348,7 +431,7 @@ def generator(folder):
     return Published(model, needs={"trust_remote_code": True})
 
 
-def gena_lm(folder):
+def unsaid_gena_lm(folder):
     """A BERT that normalises before its layers, and does not say so: not the weights of the class that it names."""
     from safetensors.torch import load_file, save_file
 

@@ -65,15 +65,20 @@ def letters_tokenizer(letters="ACGTN", special=True, names=True):
     return PreTrainedTokenizerFast(tokenizer_object=core, **dict(roles))
 
 
+@torch.no_grad()
+def scaled(model):
+    """The model with larger weights, in evaluation mode: at their own scale features would hardly differ by token."""
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.mul_(5)
+    return model.eval()
+
+
 def stock_model(name, vocab_size=12, **settings):
     """A model with its output layer, in evaluation mode, the tokenizer as ``.tokenizer``."""
     torch.manual_seed(0)
     stem, task, own = STOCK[name]
     cls = getattr(transformers, f"{stem}{task}")
     model = cls(cls.config_class(vocab_size=vocab_size, **(own | settings)))
-    with torch.no_grad():  # at their own scale, features would hardly differ between tokens
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(5)
     model.tokenizer = letters_tokenizer()
-    return model.eval()
+    return scaled(model)

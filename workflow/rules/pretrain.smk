@@ -121,8 +121,9 @@ rule fetch_backbone:
             "models/language/layouts",
             "models/language/fetching",
             "models/language/esm",
-            "models/language/bert",
+            "models/language/families",
             "models/origin",
+            "tokenization/letters",
             "tokenization/spelling",
         ),
     script:

@@ -54,6 +54,17 @@ def test_embeddings_survive_a_file_and_meet_their_examples(tmp_path, monkeypatch
         read_embeddings(tmp_path / "broken.npz")
 
 
+def test_embeddings_by_base_survive_a_file(tmp_path):
+    """All bases one after the other; a map has the mean of each sequence."""
+    by_base = [np.arange(6, dtype=np.float32).reshape(3, 2), np.ones((1, 2), np.float32), 4 * np.ones((2, 2))]
+    write_embeddings(tmp_path / "e.npz", list("abc"), by_base)
+    arrays = np.load(tmp_path / "e.npz")
+    for part, own in zip(np.split(arrays["embedding"], arrays["length"].cumsum()[:-1]), by_base, strict=True):
+        np.testing.assert_array_equal(part, own)
+    ids, means = read_embeddings(tmp_path / "e.npz")
+    assert ids.tolist() == list("abc") and means.tolist() == [[2, 3], [1, 1], [4, 4]]
+
+
 def test_too_few_points():
     with pytest.raises(InputError, match="at least 4"):
         project(np.zeros((3, 5)))

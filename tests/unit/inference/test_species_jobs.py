@@ -51,6 +51,16 @@ def test_from_a_folder_to_a_map(tmp_path, dataset, monkeypatch):
     sequences = pd.read_parquet(dataset)["sequence"].tolist()
     np.testing.assert_allclose(X, embed(model, sequences, "max", 2), atol=1e-6)
     assert ids.tolist() == [f"e{i}" for i in range(12)]
+    run(
+        "embed_sequences",
+        input={"examples": dataset, "model": tmp_path / "nt"},
+        output={"embeddings": tmp_path / "bases.npz"},
+        params={"embedding": {"pooling": "bases", "layer": -1}},
+        resources={"torch_threads": 1, "device": "cpu"},
+    )
+    by_base = np.load(tmp_path / "bases.npz")
+    np.testing.assert_allclose(by_base["embedding"], np.concatenate(embed(model, sequences, "bases")), atol=1e-5)
+    assert by_base["length"].tolist() == [30] * 12
     monkeypatch.setattr("seqlm.inference.projection.project", lambda X, seed: X[:, :2])
     run(
         "project_embeddings",

@@ -12,7 +12,7 @@ from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormForMasked
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models.language.backbone import longest_input
-from seqlm.models.language.bert import VariantConfig, VariantForMaskedLM, VariantModel
+from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM, VariantModel
 from seqlm.models.language.hub import fetch_bundle, load_any, load_language_model
 from seqlm.tokenization.bpe import bpe_tokenizer
 
@@ -134,7 +134,7 @@ def test_slopes_are_those_of_bloom(heads):
     """Transformers' BLOOM builds the same biases for one side."""
     from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
-    from seqlm.models.language.bert import slopes
+    from seqlm.models.language.families.bert import slopes
 
     expected = build_alibi_tensor(torch.ones(1, 2), heads, torch.float32)[:, 0, 1]
     torch.testing.assert_close(slopes(heads), expected)

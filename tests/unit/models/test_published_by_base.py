@@ -46,6 +46,16 @@ def test_values_per_base(family, tmp_path):
         np.testing.assert_allclose(alone, values, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_leave_one_out_in_bases_is_brute_force(family, tmp_path):
+    model, _ = language(family, tmp_path)
+    model, sequence = on(model, target="scalar", head="pooled"), "ATGGTAGCTACATCATCT"
+    edited = [f"{sequence[:i]}N{sequence[i + 1 :]}" for i in range(len(sequence))]
+    whole, *values = predict(model, [sequence, *edited], device="cpu").double().ravel()
+    found = leave_one_out(model, [sequence], "mask", device="cpu").scores[0]
+    np.testing.assert_allclose(found, [float(value - whole) for value in values], atol=2e-5)
+
+
 @pytest.mark.parametrize("context", ["forward", "both_strands"])
 @pytest.mark.parametrize("sequence", ["A", "N", "ACG", "NACGN"])
 def test_a_batch_that_is_shorter_than_a_word(context, sequence, tmp_path):

@@ -37,10 +37,11 @@ def __dir__():
     return __all__
 
 
+_LANGUAGE = ("gpt", "esm", "families.bert", "families.caduceus", "families.hyena")
 # Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run while
 # one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
 register_post_import_hook(
-    lambda _: [importlib.import_module(f"seqlm.models.language.{name}") for name in ("gpt", "esm", "bert")],
+    lambda _: [importlib.import_module(f"seqlm.models.language.{name}") for name in _LANGUAGE],
     "transformers.models.auto.modeling_auto",
 )
 register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")

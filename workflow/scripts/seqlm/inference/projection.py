@@ -63,16 +63,28 @@ def project(X, seed=0, neighbours=15, min_dist=0.1, components=COMPONENTS):
 
 
 def write_embeddings(path, ids, embeddings):
-    """Arrays ``id`` (N,) and ``embedding`` float32 (N, D) in an .npz file."""
+    """Arrays ``id`` (N,) and ``embedding`` float32 (N, D) in an .npz file.
+
+    Of embeddings by base (a list of arrays) ``embedding`` holds all bases, one sequence after the other, and a third
+    array their numbers, ``length`` (N,): ``np.split(embedding, length.cumsum()[:-1])`` parts them.
+    """
+    arrays = {"id": np.asarray(ids, dtype=str)}
+    if isinstance(embeddings, list):
+        arrays["length"] = np.array([len(own) for own in embeddings])
+        embeddings = np.concatenate(embeddings)
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
-        np.savez(handle, id=np.asarray(ids, dtype=str), embedding=np.asarray(embeddings, np.float32))
+        np.savez(handle, embedding=np.asarray(embeddings, np.float32), **arrays)
 
 
 def read_embeddings(path):
-    """Ids and embeddings that `write_embeddings` wrote."""
+    """Ids and embeddings (N, D) that `write_embeddings` wrote; of those by base, each sequence's mean."""
     try:
         with np.load(path) as arrays:
-            return arrays["id"], arrays["embedding"]
+            found = arrays["embedding"]
+            if "length" in arrays:
+                parts = np.split(found, arrays["length"].cumsum()[:-1])
+                found = np.stack([part.mean(0) if len(part) else np.zeros(found.shape[1]) for part in parts])
+            return arrays["id"], found
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(path, f"holds no embeddings ({error})", "embed the sequences again") from None
 

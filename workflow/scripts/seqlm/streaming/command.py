@@ -133,14 +133,17 @@ def embed_parser(prog=None, **options):
     parser = argparse.ArgumentParser(
         prog=prog,
         **options,
-        description="One vector for each sequence of a file, from a language model or a model that stands on one: a "
-        "table with the columns id, e0, e1 and so on. An interrupted run continues when it is started again.",
+        description="One vector for each sequence of a file, or each of its bases, from a language model or a model "
+        "that stands on one: a table with the columns id (by bases: position, from 0, and base), e0, e1 and so on. An "
+        "interrupted run continues when it is started again.",
     )
     parser.add_argument("--model", metavar="FOLDER", help="a language model (backbone, or saved by anyone) or a bundle")
     parser.add_argument("--output", required=True, help=".parquet, .csv or .tsv")
     parser.add_argument(
-        "--pooling", choices=("mean", "max", "first", "last"), default="mean", help="of its tokens (%(default)s)"
-    )
+        "--pooling", choices=("mean", "max", "first", "last", "bases"), default="mean",
+        help="of its tokens; bases: a row for each base, with the vector of the token that stands for it, the mean "
+        "where tokens overlap (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--layer", type=int, default=-1, help="0 is the first block's input, -1 the end (%(default)s)")
     _add_input(parser, chunk=1024)
     return parser
@@ -266,11 +269,16 @@ def embed_file(
     model, input, output, *, pooling="mean", layer=-1, genome=None, length=None, chunk_size=1024, shard=(1, 1),
     device="auto", batch_size=None, format=None, reading=None,
 ):  # fmt: skip
-    """Embeddings of the records of a file, see `embed_command` and `predict_file`; `batch_size` is in sequences."""
+    """Embeddings of the records of a file, see `embed_command` and `predict_file`; `batch_size` is in sequences.
+
+    By bases, there are no more than 64 records in a chunk: a vector each is much more to hold.
+    """
+    chunk_size = min(chunk_size, 64) if pooling == "bases" else chunk_size
     check_table(output, shard[1])
     source = open_records(input, genome, length or 2, format, **(reading or {}))
     if source.kind == "variants":
         raise InputError(input, "embeddings are of sequences, not variants", "give FASTA, BED or a table")
+    import numpy as np
     import pyarrow as pa
 
     from seqlm.inference.embedding import embed
@@ -281,9 +289,16 @@ def embed_file(
 
     def make_table(records):
         records = list(records)
-        vectors = embed(network, [record.sequence for record in records], pooling, layer, device=device)
+        sequences = [record.sequence for record in records]
+        vectors = embed(network, sequences, pooling, layer, device=device)
+        names = {"id": [record.id for record in records]}
+        if pooling == "bases":
+            vectors = np.concatenate(vectors)
+            names = {"id": [record.id for record in records for _ in record.sequence],
+                     "position": [i for sequence in sequences for i in range(len(sequence))],
+                     "base": [base for sequence in sequences for base in sequence]}  # fmt: skip
         columns = {f"e{i}": pa.array(column, pa.float32()) for i, column in enumerate(vectors.T)}
-        return pa.table({"id": [record.id for record in records], **columns})
+        return pa.table(names | columns)
 
     def check(record):
         encoded(partial(written, network), [record.sequence], [f"record {record.id!r}"])

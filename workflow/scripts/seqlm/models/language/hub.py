@@ -1,8 +1,9 @@
 """Encoders from the Hugging Face hub or a local folder, with one clear line for whatever goes wrong.
 
 A hub name is read from the local cache where there is no network. The model's own code runs only when the user asks
-for it, and then only at a pinned commit. Version 2 Nucleotide Transformers, DNABERT-2 and GENA-LM need no code of
-theirs, see `seqlm.models.language.esm` and `.bert`; other packages may bring classes (``classes=["multimolecule"]``).
+for it, and then only at a pinned commit. Version 2 Nucleotide Transformers, DNABERT-2, GENA-LM, HyenaDNA and Caduceus
+need no code of theirs, see `seqlm.models.language.esm` and `.families`; other packages may bring classes
+(``classes=["multimolecule"]``).
 What is not in a model's files (which class, how bases are spelled) is found by trying, and refused where it does not
 fit.
 """
@@ -16,6 +17,7 @@ from seqlm.models.language import layouts
 from seqlm.models.language.fetching import COMMIT, fetch, require_files
 from seqlm.models.origin import check_trust, import_classes, licence_of, origin_of
 from seqlm.tokenization import load_tokenizer, spelled
+from seqlm.tokenization.letters import letters_tokenizer, reads_letters
 from seqlm.tokenization.spelling import record_spelling
 
 log = logging.getLogger(__name__)
@@ -188,7 +190,8 @@ def _load_tokenizer(source, folder, elsewhere, trusted):
     if not any(folder.glob("*token*")) and not any(folder.glob("vocab*")) and not any(folder.glob("*.model")):
         raise InputError(where, "has no tokenizer", "give tokenizer_source: a name or folder")
     try:
-        tokenizer = load_tokenizer(folder, trusted, published=True)
+        own = not trusted and reads_letters(folder)
+        tokenizer = letters_tokenizer(folder) if own else load_tokenizer(folder, trusted, published=True)
     except InputError as error:
         if "trust_remote_code" in error.problem or "custom code" in error.problem:
             raise _own_code(where, "its tokenizer") from None

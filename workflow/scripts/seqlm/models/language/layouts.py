@@ -49,9 +49,17 @@ def native(raw, folder):
         from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM
 
         return GatedEsmForMaskedLM, GatedEsmConfig(**said)
+    if is_hyena(raw):
+        from seqlm.models.language.families.hyena import HyenaConfig, HyenaForCausalLM
+
+        return HyenaForCausalLM, HyenaConfig(**said)
+    if is_caduceus(raw):
+        from seqlm.models.language.families.caduceus import CaduceusConfig, CaduceusForMaskedLM
+
+        return CaduceusForMaskedLM, CaduceusConfig(**said)
     variant = _variant_of_bert(raw, folder)
     if variant:
-        from seqlm.models.language.bert import VariantConfig, VariantForMaskedLM
+        from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
 
         return VariantForMaskedLM, VariantConfig(**(said | variant))
     return None
@@ -70,8 +78,23 @@ def is_gated_esm(raw):
     return True
 
 
+def is_hyena(raw):
+    """Whether a published config (dict) is HyenaDNA's, by its fields; see `native`.
+
+    Another package's (multimolecule) has the same ``model_type`` and other names.
+    """
+    named = raw.get("model_type") in (None, "", "hyenadna")
+    return named and {"d_model", "n_layer", "hyena_order", "filter_order"} <= raw.keys()
+
+
+def is_caduceus(raw):
+    """Whether a published config (dict) is of a Caduceus, by its fields; see `native`."""
+    named = raw.get("model_type") in (None, "", "caduceus")
+    return named and {"d_model", "n_layer", "rcps", "bidirectional_weight_tie"} <= raw.keys()
+
+
 def _variant_of_bert(raw, folder):
-    """How a published config that says it is a BERT's differs from one (`seqlm.models.language.bert`); None if not."""
+    """How a published config that says it is a BERT's differs from one (see `families.bert`); None if not."""
     if raw.get("model_type") not in (None, "", "bert"):
         return None
     if "alibi_starting_size" in raw:  # DNABERT-2

@@ -81,14 +81,21 @@ def _add_lora(model, rank, alpha, dropout):
     layers = layers_of(model.backbone)
     prefix = next(name for name, module in model.backbone.named_modules() if module is layers)
     linear = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear | Conv1D)]
-    if "mamba" in model.backbone.config.model_type:
+    kind = model.backbone.config.model_type
+    if "mamba" in kind or "caduceus" in kind:
         linear = [name for name in linear if name.rpartition(".")[2] not in _FUSED]
     names = [f"{prefix}.{name}" for name in linear]
+    # Two matrices beside each of two maps that are one would be added to it twice.
+    tied = model.backbone.all_tied_weights_keys
+    tied = {name.rpartition(".")[0] for pair in tied.items() for name in pair}
+    if not set(names) - tied:
+        problem = f"LoRA does not fit a backbone of type {kind} (its maps are shared)"
+        raise InputError("train", problem, "use train: head, all or {freeze: n}")
+    names = [name for name in names if name not in tied]
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
     try:
         inject_adapter_in_model(config, model.backbone)
     except ValueError as error:  # peft knows which kinds of layers LoRA cannot be put beside
-        kind = model.backbone.config.model_type
         problem = f"LoRA does not fit a backbone of type {kind} ({error})"
         raise InputError("train", problem, "use train: head, all or {freeze: n}") from None
     model.config.lora = {"rank": rank, "alpha": alpha}
