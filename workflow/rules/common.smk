@@ -89,6 +89,7 @@ def on_devices(devices):
     return NETWORK | {
         "gpu": devices,
         "devices": devices,
+        "checkpoint_seconds": max(1, round(60 * STUDY["checkpoint_minutes"])),
         "mem_mb": lambda wildcards, attempt: megabytes(8000 * devices(wildcards))(wildcards, attempt),
     }
 

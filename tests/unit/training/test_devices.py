@@ -24,7 +24,7 @@ sys.path[:0] = {path!r}
 from seqlm.common.runtime import network_job
 with network_job(SimpleNamespace(torch_threads=1, gpu=0, devices={devices}), {log!r}) as device:
     import test_devices as t
-    t.train({folder!r}, **{options!r})
+    getattr(t, {what!r})({folder!r}, **{options!r})
 """
 
 
@@ -52,12 +52,22 @@ def train(folder, fault=None, slow=0.0, checkpoints=None, **options):
     (folder / "done").write_text(str(os.getpid()))
 
 
-def job(folder, devices, **options):
+def pretrain_masked(folder):
+    """A masked language model, whose loss takes single layers of the network, of a corpus beside the folder."""
+    from seqlm.pretraining.pretrain import pretrain
+
+    sizes = {"layers": 1, "heads": 2, "width": 16, "block": 20, "dropout": 0.0, "batch_size": 5}
+    steps = {"architecture": "esm", "steps": 6, "evaluate_every": 3, "evaluate_batches": 3, "warmup": 1}
+    corpus, tokenizer = (str(Path(folder).parent / name) for name in ("corpus", "tokenizer"))
+    pretrain(corpus, tokenizer, sizes | steps, folder, precision="fp32", device="cpu")
+
+
+def job(folder, devices, what="train", **options):
     folder.mkdir(exist_ok=True)
     script = folder / f"job{devices}.py"
     path = [str(HERE), str(HERE.parents[2] / "workflow" / "scripts")]
     log = str(folder / "log")
-    script.write_text(JOB.format(path=path, devices=devices, folder=str(folder), options=options, log=log))
+    script.write_text(JOB.format(path=path, devices=devices, folder=str(folder), options=options, log=log, what=what))
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -101,7 +111,25 @@ def test_four_processes_in_pieces_train_as_one_does(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before, after", [(2, 1), (1, 2), (2, 2)])
+def test_a_masked_language_model_is_the_same_of_two_processes(tmp_path):
+    """Batches of 5: shares of 3 and 2, in which other numbers of tokens are hidden."""
+    from seqlm.pretraining.corpus import tokenize_corpus
+    from seqlm.tokenization import learn_tokenizer, save_tokenizer
+
+    sequence = "".join(np.random.default_rng(0).choice(list("ACGT"), 2000))
+    (tmp_path / "x.fa").write_text(f">x\n{sequence}\n")
+    save_tokenizer(learn_tokenizer("kmer", k=3), tmp_path / "tokenizer")
+    tokenize_corpus([tmp_path / "x.fa"], tmp_path / "tokenizer", tmp_path / "corpus", validation=0.3)
+    (tmp_path / "one").mkdir()
+    pretrain_masked(tmp_path / "one")
+    ended(job(tmp_path / "two", 2, "pretrain_masked"))
+    found, expected = history(tmp_path / "two"), history(tmp_path / "one")
+    assert found.index.equals(expected.index) and len(found) == 12
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before, after", [(2, 1), (1, 2)])
 def test_sigterm_stops_all_at_one_step_and_another_number_goes_on(tmp_path, before, after):
     folder, checkpoints = tmp_path / "several", str(tmp_path / "c")
     warned = job(folder, before, slow=0.2, checkpoints=checkpoints, checkpoint_seconds=1000)

@@ -4,6 +4,7 @@
 what is not in the gradients, and `leave` when it is done: the first process goes on alone, the others end.
 """
 
+import ctypes
 import json
 import logging
 import os
@@ -92,7 +93,7 @@ def _last_words(failure, count):
 @contextmanager
 def failures_told():
     """Within a launched process: what it fails with is left for the process that launched it, which tells it once."""
-    _die_with_parent()
+    end_with_parent(signal.SIGKILL)
     try:
         yield
     except Exception as error:
@@ -109,15 +110,16 @@ def failures_told():
         os._exit(1)  # nothing is waited for: the others may be waiting for this process
 
 
-def _die_with_parent():
-    """A launcher that is killed must leave no process behind that goes on writing (Linux)."""
-    if sys.platform == "linux":
-        import ctypes
+def end_with_parent(how=signal.SIGTERM):
+    """Ask the system for a signal when the process that started this one is killed (Linux).
 
+    A job whose Snakemake is no more would go on writing beside the same job of the next Snakemake.
+    """
+    if sys.platform == "linux":
         parent, set_death_signal = os.getppid(), 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(set_death_signal, int(how))
         if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), how)
 
 
 def join(device):

@@ -178,6 +178,7 @@ def network_job(resources, log=None):
             _choose_gpu(device)
             yield device
         return
+    processes.end_with_parent()
     with one_line_errors(log), gpu_slot(gpus):
         set_threads(resources.torch_threads)
         # Snakemake gives no more GPUs than there are. The numbers are the same with fewer processes.
