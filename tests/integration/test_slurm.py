@@ -45,7 +45,6 @@ class OnCluster(Workflow):
             "slurm-init-seconds-before-status-checks": 2,
             "seconds-between-status-checks": 2,
             "latency-wait": 10,
-            "set-threads": {"pretrain_backbone": 1},
             "group-components": {"drawing": 4},
         }
         (folder / "profile.yaml").write_text(yaml.safe_dump(profile | options))

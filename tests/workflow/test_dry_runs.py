@@ -178,3 +178,35 @@ def test_scores_are_checked_against_another_seed_and_other_models(workflow):
     workflow.write()
     counts = job_counts(workflow("-n", "results/small/figures/belief-tf_binding.png").stdout)
     assert (counts["check_scores"], counts["score_loo"], counts["train_model"]) == (2, 2, 4)
+
+
+def test_trainings_ask_for_their_devices(workflow):
+    """On CPUs the threads of all; no GPU is asked for where the profile has none, and numbers do not depend on it."""
+    from seqlm.planning.jobs import parse_jobs
+
+    def asked(*arguments):
+        jobs = parse_jobs(workflow("-n", "models", *arguments, cores=8).stdout)
+        names = {(job.rule, job.wildcards.get("model") or job.wildcards.get("backbone")): job for job in jobs}
+        return {
+            key[1]: (job.threads, job.resources["gpu"], job.resources["devices"])
+            for key, job in names.items()
+            if key[0] in ("pretrain_backbone", "train_model")
+        }
+
+    workflow.study |= {"threads": 2, "devices": 2}
+    workflow.study["backbones"] = {"gpt-full": {**workflow.study["backbones"]["gpt-full"], "devices": 4}}
+    models = {"cnn": {"network": "cnn"}, "one": {"network": "cnn", "devices": 1}}
+    workflow.study["models"] = models | {"head": {"backbone": "gpt-full"}}
+    workflow.study["runs"]["tf_binding"]["models"] = ["cnn", "one", "head"]
+    workflow.study["runs"]["tf_binding"].pop("loo")
+    workflow.write()
+    assert asked() == {"cnn": (4, "0", "2"), "one": (2, "0", "1"), "head": (4, "0", "2"), "gpt-full": (8, "0", "4")}
+    assert asked("--resources", "gpu=8")["gpt-full"] == (8, "4", "4")
+
+
+def test_devices_of_what_cannot_share_its_batches_are_one_line(workflow):
+    workflow.study["models"]["s"] = {"network": "saluki", "devices": 2}
+    workflow.write()
+    failed = workflow("-n", "models", check=False)
+    said = "seqlm: config, models.s.devices: this model is trained in one process; leave devices out"
+    assert failed.returncode and said in failed.stdout + failed.stderr

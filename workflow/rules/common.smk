@@ -15,7 +15,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from seqlm.common.errors import one_line_errors
 from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
-from seqlm.study import Study, figure_names, load_schema, model_kinds
+from seqlm.study import Study, backbone_devices, figure_names, load_schema, model_devices, model_kinds
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
@@ -73,7 +73,8 @@ def pretraining_minutes(wildcards, attempt):
     own = STUDY["backbones"][wildcards.backbone]
     weights = 12 * own["layers"] * own["width"] ** 2
     operations = 6 * weights * own["steps"] * own["batch_size"] * own["block"]
-    return minutes(30 + round(2 * operations / (5e10 * STUDY["threads"]) / 60))(wildcards, attempt)
+    threads = STUDY["threads"] * backbone_devices(STUDY.config, wildcards.backbone)
+    return minutes(30 + round(2 * operations / (5e10 * threads) / 60))(wildcards, attempt)
 
 
 # Resources of rules that run a network. A profile's limit on gpu decides whether one is used: Snakemake gives a job no more
@@ -83,6 +84,18 @@ NETWORK = {
     "torch_threads": STUDY["threads"],
     "mem_mb": megabytes(8000),
 }
+
+
+def on_devices(devices):
+    """Resources of a rule that trains a network: those of `devices(wildcards)` devices."""
+    return NETWORK | {
+        "gpu": devices,
+        "devices": devices,
+        "checkpoint_seconds": max(1, round(60 * STUDY["checkpoint_minutes"])),
+        "mem_mb": lambda wildcards, attempt: megabytes(8000 * devices(wildcards))(wildcards, attempt),
+    }
+
+
 # Of rules that read and write tables and figures.
 LIGHT = {"mem_mb": megabytes(1000), "runtime": minutes(10)}
 

@@ -8,7 +8,7 @@ TRAINED_ON = {
 TRAINED_BY = {
     "dataset_name": lambda w: w.dataset,
     "model_name": lambda w: w.model,
-    "model": lambda w: {k: v for k, v in STUDY.model(w.model).items() if k != "training"},
+    "model": lambda w: {k: v for k, v in STUDY.model(w.model).items() if k not in ("training", "devices")},
     "training": lambda w: {**STUDY["training"], **STUDY.model(w.model).get("training", {})},
     "fold": lambda w: int(w.fold),
     "seed": lambda w: int(w.seed),
@@ -26,9 +26,9 @@ rule train_model:
         f"{BENCHMARKS}/models/{JOB}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: STUDY["threads"]
+    threads: lambda w: STUDY["threads"] * model_devices(STUDY.config, w.model)
     resources:
-        **NETWORK,
+        **on_devices(lambda w: model_devices(STUDY.config, w.model)),
         precision=STUDY["precision"],
         runtime=minutes(720),
     params:

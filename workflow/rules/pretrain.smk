@@ -60,6 +60,10 @@ rule tokenize_corpus:
         "../scripts/tokenize_corpus.py"
 
 
+# What of a backbone's entry is an input, or changes no number.
+NOT_OF_TRAINING = ("corpus", "corpus_of", "devices")
+
+
 rule pretrain_backbone:
     input:
         corpus=f"{R}/corpora/{{backbone}}",
@@ -74,14 +78,14 @@ rule pretrain_backbone:
         backbone=any_of(STUDY.pretrained),
     conda:
         "../../envs/train.yaml"
-    threads: STUDY["threads"]
+    threads: lambda w: STUDY["threads"] * backbone_devices(STUDY.config, w.backbone)
     resources:
-        **NETWORK,
+        **on_devices(lambda w: backbone_devices(STUDY.config, w.backbone)),
         precision=STUDY["precision"],
         runtime=pretraining_minutes,
     params:
         name=lambda w: w.backbone,
-        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k not in ("corpus", "corpus_of")},
+        backbone=lambda w: {k: v for k, v in STUDY["backbones"][w.backbone].items() if k not in NOT_OF_TRAINING},
         seed=STUDY["seeds"][0],
         code=code_digest(
             "pretraining/pretrain",

@@ -17,7 +17,7 @@ def main(snakemake):
             pretrain(
                 snakemake.input.corpus, snakemake.input.tokenizer, params.backbone, output, name=params.name,
                 seed=params.seed, precision=resources.precision, device=device,
-                checkpoints=beside(folder), code=params.code,
+                checkpoints=beside(folder), code=params.code, checkpoint_seconds=resources.checkpoint_seconds,
             )  # fmt: skip
         discard(beside(folder))
 

@@ -20,6 +20,7 @@ def main(snakemake):
                 Path(snakemake.input.examples).parent, params.fold, params.model, params.training, params.seed, output,
                 backbone=snakemake.input.get("backbone") or None, names=(params.dataset_name, params.model_name),
                 precision=resources.precision, device=device, checkpoints=beside(folder),
+                checkpoint_seconds=resources.checkpoint_seconds,
                 cache=folder.parents[4] / "cache" / params.dataset_name / params.model_name, code=params.code,
             )  # fmt: skip
         discard(beside(folder))

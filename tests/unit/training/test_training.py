@@ -302,7 +302,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, capfd, mo
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("seqlm.training.engine.save_file", full)
+    monkeypatch.setattr("seqlm.training.engine.trainer.save_file", full)
     options = {"settings": settings(epochs=2, checkpoint_seconds=0.0), "checkpoints": tmp_path / "c"}
     fit(plain, data(), data(), **options)
     said = capfd.readouterr().err

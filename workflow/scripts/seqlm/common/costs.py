@@ -27,8 +27,8 @@ class CostLog:
 
     Notes
     -----
-    Peak memory is the high-water mark of this process *during the stage*
-    (resident set on the CPU, allocated memory on a GPU), in bytes.
+    Peak memory is the high-water mark of this process *during the stage* (resident set on the CPU, allocated memory on
+    a GPU), in bytes. What other processes of the stage did and used, their `own`, is added from `elsewhere`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CostLog:
         self.seconds_before = float(previous.get("seconds", 0.0))
         self.peak_before = int(previous.get("peak_memory_bytes", 0))
         self.work = {key: int(previous.get(key, 0)) for key in ("samples", "tokens")}
-        self.extra = {}
+        self.extra, self.elsewhere = {}, []
         self.started = self.stopped = None
 
     def __enter__(self):
@@ -64,18 +64,24 @@ class CostLog:
             return self.seconds_before
         return self.seconds_before + (self.stopped or time.perf_counter()) - self.started
 
+    def own(self):
+        """What this process alone did and used, for another's `elsewhere`."""
+        return self.work | {"peak_memory_bytes": self._peak()}
+
+    def _peak(self):
+        return max(self.peak_before, peak_memory(self.device) if self.stopped is None else self.peak)
+
     def totals(self):
         """Everything known so far, as a flat dict (also what `previous` takes)."""
         import torch
 
         seconds = self.seconds
-        result = {"stage": self.stage, "seconds": seconds, **{k: v for k, v in self.work.items() if v}}
-        for key, value in self.work.items():
+        work = {key: value + sum(other[key] for other in self.elsewhere) for key, value in self.work.items()}
+        result = {"stage": self.stage, "seconds": seconds, **{k: v for k, v in work.items() if v}}
+        for key, value in work.items():
             if value and seconds > 0:
                 result[f"{key}_per_second"] = value / seconds
-        result["peak_memory_bytes"] = max(
-            self.peak_before, peak_memory(self.device) if self.stopped is None else self.peak
-        )
+        result["peak_memory_bytes"] = self._peak() + sum(other["peak_memory_bytes"] for other in self.elsewhere)
         result["device"] = device_name(self.device)
         result["precision"] = self.precision
         result["threads"] = torch.get_num_threads()

@@ -42,6 +42,16 @@ def check_known(names, kind, where, *wanted):
             raise InputError(where, f"there is no {kind} named {name!r}", f"the {kind}s there are: {there_are}")
 
 
+def in_one_line(error):
+    """What a user is told of an exception; None for one that is no user's mistake and no full disk."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        where, what = error.filename or "file system", error.strerror or error
+        return f"{where}: {what}; check the path, its rights and free disk space"
+    return None
+
+
 @contextmanager
 def one_line_errors(log=None):
     """Turn an `InputError` or a full disk into one line on stderr and exit status 1.
@@ -54,11 +64,7 @@ def one_line_errors(log=None):
     try:
         yield
     except (InputError, OSError) as error:
-        if isinstance(error, InputError):
-            line = str(error)
-        else:
-            where, what = error.filename or "file system", error.strerror or error
-            line = f"{where}: {what}; check the path, its rights and free disk space"
+        line = in_one_line(error)
         print(f"seqlm: {line}", file=sys.stderr)
         if log:
             with open(log, "a") as handle:

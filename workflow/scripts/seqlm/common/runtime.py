@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from seqlm.common import processes
 from seqlm.common.errors import InputError, one_line_errors
 from seqlm.common.gpu_slot import gpu_slot
 
@@ -153,10 +154,13 @@ def device_name(device):
 def network_job(resources, log=None):
     """Around a job that runs a network: errors are told in one line, it has a GPU of its own and its number of threads.
 
+    A job of several devices runs its script again in as many processes, one a GPU (on CPUs with `torch_threads` each),
+    and ends with them; in those, and in a job of one device, the block is run.
+
     Parameters
     ----------
     resources : object
-        With the attributes torch_threads and gpu: how many GPUs the job was given.
+        With the attributes torch_threads, gpu (how many GPUs the job was given) and, where it trains, devices.
     log : path, optional
         As for `seqlm.common.errors.one_line_errors`.
 
@@ -165,8 +169,33 @@ def network_job(resources, log=None):
     str
         "cuda" where the job was given a GPU, which then must be there, else "cpu".
     """
-    gpus = getattr(resources, "gpu", 0)
+    gpus, devices = getattr(resources, "gpu", 0), getattr(resources, "devices", 1)
+    # The variable is for clusters whose GPUs are made up, as those of tests are.
+    device = os.environ.get("SEQLM_DEVICE") or ("cuda" if gpus else "cpu")
+    if processes.launched():
+        with processes.failures_told():
+            set_threads(resources.torch_threads)
+            _choose_gpu(device)
+            yield device
+        return
+    processes.end_with_parent()
     with one_line_errors(log), gpu_slot(gpus):
         set_threads(resources.torch_threads)
-        # The variable is for clusters whose GPUs are made up, as those of tests are.
-        yield os.environ.get("SEQLM_DEVICE") or ("cuda" if gpus else "cpu")
+        # Snakemake gives no more GPUs than there are. The numbers are the same with fewer processes.
+        count = min(devices, gpus) if gpus else devices
+        if count > 1:
+            processes.launch(_this_script(), count)
+        yield device
+
+
+def _choose_gpu(device):
+    if device == "cuda":
+        import torch
+
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+
+
+def _this_script():
+    """The file that is run: of a Snakemake script the copy that holds what the job was given."""
+    main = sys.modules["__main__"]
+    return getattr(main, "__real_file__", None) or main.__file__

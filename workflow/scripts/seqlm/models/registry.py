@@ -11,6 +11,7 @@ about       one line for the config's documentation
 family      "network" (trained from scratch) or "linear"
 targets     what it can predict; all three when missing
 training    settings of training that differ from those all networks start from (`seqlm.training.defaults`)
+shared      whether several processes can train it, each on a part of every batch; true when missing
 options     key -> JSON schema, with a description, of what a study may set: fields of the config class
 ==========  ===============================================================================================
 """
@@ -52,6 +53,7 @@ class Network:
     fit: str | None = None
     targets: list = field(default_factory=lambda: ["track", "scalar", "class"])
     training: dict = field(default_factory=dict)
+    shared: bool = True
     options: dict = field(default_factory=dict)
 
     def load(self, attribute=None):
@@ -67,6 +69,7 @@ def network(name):
     for node in tree.body:
         if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["NETWORK"]:
             said = ast.literal_eval(node.value)
+            said["shared"] = said.get("shared", True) and "fit" not in said
             return Network(name, f"seqlm.models.{module}", said.pop("class"), **said)
     raise LookupError(f"{module}: says nothing of its network; give it a literal NETWORK")
 

@@ -186,7 +186,7 @@ def _lacks(need, partition):
         ("gpus", "GPUs", "name a partition with GPUs and its max_gpu"),
         ("minutes", "minutes", "lower longest_runtime"),
         ("megabytes", "MB", "lower largest_memory"),
-        ("cpus", "CPUs", "lower set-threads"),
+        ("cpus", "CPUs", "lower threads or devices"),
     ):
         asked, limit = getattr(need, field), getattr(partition, field)
         if asked > limit:

@@ -64,7 +64,9 @@ class Estimate:
         rule, machine = job.rule, self.machine
         start = START * (machine.start if rule in HEAVY else machine.light_start) + 1
         work = getattr(self, f"_{rule}", None)
-        return start + (work(job.wildcards) if work else 0)
+        # Rates are those of one process; a training of several devices has the threads of all.
+        share = max(1, min(job.threads, machine.cores) / self.study["threads"])
+        return start + (work(job.wildcards) / share if work else 0)
 
     def is_known(self, job):
         """Whether the job's time is that of the last run."""

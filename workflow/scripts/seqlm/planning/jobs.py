@@ -7,6 +7,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from seqlm.common.errors import InputError
+from seqlm.study import backbone_devices, model_devices
 
 # A job: its rule, wildcards (dict), threads, and the resources that it asks for (dict of text; empty where not asked).
 PlannedJob = namedtuple("PlannedJob", "rule wildcards threads resources", defaults=[{}])
@@ -111,10 +112,12 @@ def study_jobs(study):
         jobs.append(PlannedJob("compare_models", {"dataset": dataset}, 1))
     for name in study.pretrained:
         jobs += [PlannedJob("tokenize_corpus", {"backbone": name}, 1)]
-        jobs.append(PlannedJob("pretrain_backbone", {"backbone": name}, study["threads"]))
+        devices = backbone_devices(study.config, name)
+        jobs.append(PlannedJob("pretrain_backbone", {"backbone": name}, study["threads"] * devices))
     for job in study.trained_jobs:
         wildcards = {"dataset": job.dataset, "model": job.model, "fold": str(job.fold), "seed": str(job.seed)}
-        jobs += [PlannedJob(rule, wildcards, study["threads"]) for rule in ("train_model", "predict_targets")]
+        jobs.append(PlannedJob("train_model", wildcards, study["threads"] * model_devices(study.config, job.model)))
+        jobs.append(PlannedJob("predict_targets", wildcards, study["threads"]))
     for dataset, model in study.attributions:
         jobs.append(PlannedJob("score_loo", {"dataset": dataset, "model": model}, study["threads"]))
     return jobs + [PlannedJob("plot", {}, 1)] * (12 + 4 * len(study["runs"]))

@@ -1,7 +1,18 @@
 """A study: its config, checked and filled in, and the grid of jobs it asks for. Nothing heavy is imported here."""
 
+from seqlm.study.devices import backbone_devices, model_devices
 from seqlm.study.figures import figure_names
 from seqlm.study.kinds import model_kinds
 from seqlm.study.study import Job, Study, check_config, load_schema, number_of_folds
 
-__all__ = ["Job", "Study", "check_config", "figure_names", "load_schema", "model_kinds", "number_of_folds"]
+__all__ = [
+    "Job",
+    "Study",
+    "backbone_devices",
+    "check_config",
+    "figure_names",
+    "load_schema",
+    "model_devices",
+    "model_kinds",
+    "number_of_folds",
+]

@@ -58,8 +58,9 @@ def _alike(a, b, models, backbones):
     """Whether two models on backbones differ in nothing but the steps of pretraining."""
 
     def settings(name):
-        model = {key: value for key, value in models[name].items() if key != "backbone"}
-        backbone = {key: value for key, value in backbones[models[name]["backbone"]].items() if key != "steps"}
+        model = {key: value for key, value in models[name].items() if key not in ("backbone", "devices")}
+        own = backbones[models[name]["backbone"]]
+        backbone = {key: value for key, value in own.items() if key not in ("steps", "devices")}
         return model, backbone
 
     return settings(a) == settings(b)

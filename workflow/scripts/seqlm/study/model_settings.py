@@ -8,7 +8,7 @@ from seqlm.models.registry import network, option_schema
 KINDS = ("network", "backbone", "ensemble")
 OF_BACKBONES = (
     "head", "train", "context", "layers", "skip", "pooling", "special_tokens", "dropout", "kernel",
-    "hidden", "depth", "training",
+    "hidden", "depth", "training", "devices",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def check_model(config, name):
             raise InputError(f"{where}.layers", problem, f"use 0 (the embedding) to {backbone['layers']}")
     else:
         own = network(model["network"])
-        _check_keys(model, ("network", "training", *own.options), f"the network {own.name}", where)
+        _check_keys(model, ("network", "training", "devices", *own.options), f"the network {own.name}", where)
         error = jsonschema.exceptions.best_match(
             jsonschema.Draft202012Validator(option_schema(own.name)).iter_errors(model)
         )

@@ -16,6 +16,7 @@ from seqlm.common.errors import InputError, check_known
 from seqlm.models.baselines import default_models
 from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
+from seqlm.study.devices import check_devices
 from seqlm.study.file_settings import NewFiles, check_files
 from seqlm.study.loo_settings import DEFAULT_LOO, check_interactions, check_loo
 from seqlm.study.model_settings import check_model, check_target
@@ -192,6 +193,7 @@ class Study(NewFiles):
                 raise InputError(where, "the corpus is empty", "list FASTA sources under corpus:, or give corpus_of:")
         for name in config["models"]:
             check_model(config, name)
+        check_devices(config)
         for name, run in config["runs"].items():
             check_known(config["datasets"], "dataset", "config, runs", name)
             check_known(config["models"], "model", f"config, runs.{name}", *run["models"])

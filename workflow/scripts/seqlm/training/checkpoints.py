@@ -66,8 +66,8 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*"))
 
     @contextmanager
-    def writing(self, step, accelerator):
-        """Yield a folder to write in; put it in place once all processes are done.
+    def writing(self, step):
+        """Yield a folder to write in, and put it in place.
 
         A checkpoint that cannot be written (a full disk) is told in a line and does not end the training: the one
         before it stays.
@@ -77,20 +77,17 @@ class Checkpoints:
         try:
             half.mkdir(parents=True, exist_ok=True)
             yield half
-            accelerator.wait_for_everyone()
-            if accelerator.is_main_process:
-                digests = {file.name: _digest(file) for file in half.iterdir()}
-                (half / "complete.json").write_text(json.dumps(digests))
-                if place.exists():
-                    shutil.rmtree(place)
-                os.replace(half, place)
-                for old in self._all()[: -self.keep]:
-                    shutil.rmtree(old, ignore_errors=True)
+            digests = {file.name: _digest(file) for file in half.iterdir()}
+            (half / "complete.json").write_text(json.dumps(digests))
+            if place.exists():
+                shutil.rmtree(place)
+            os.replace(half, place)
+            for old in self._all()[: -self.keep]:
+                shutil.rmtree(old, ignore_errors=True)
         # What torch and safetensors raise when a write fails is no OSError.
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(half, ignore_errors=True)
             say(f"{place}: checkpoint not written ({' '.join(str(error).split())}); free disk space. Training goes on")
-        accelerator.wait_for_everyone()
 
 
 def _digest(path):

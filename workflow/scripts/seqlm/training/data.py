@@ -1,5 +1,7 @@
 """Examples in arrays, whole batches at a time, in an order that a continued run repeats."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -73,3 +75,54 @@ class SeededOrder(torch.utils.data.Sampler):
 
     def __iter__(self):
         return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
+
+
+class Shares(torch.utils.data.Sampler):
+    """One process's share of each batch of an order that all processes see alike.
+
+    Batches are the same whatever the number of processes: cut into pieces where memory is short, and each piece among
+    the processes.
+
+    Parameters
+    ----------
+    sampler : iterable of int
+        The order, of `len(sampler)` examples.
+    batch_size, piece : int
+        Examples of an optimizer step, and of one forward pass of all processes together.
+    rank, size : int
+    """
+
+    def __init__(self, sampler, batch_size, piece, rank, size):
+        self.sampler, self.batch_size, self.piece, self.rank, self.size = sampler, batch_size, piece, rank, size
+
+    def set_epoch(self, epoch):
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(epoch)
+
+    def __len__(self):
+        whole, rest = divmod(len(self.sampler), self.batch_size)
+        return whole * -(-self.batch_size // self.piece) + -(-rest // self.piece)
+
+    def __iter__(self):
+        order = iter(self.sampler)
+        while batch := list(itertools.islice(order, self.batch_size)):
+            for first in range(0, len(batch), self.piece):
+                piece = batch[first : first + self.piece]
+                own = np.array_split(piece, self.size)[self.rank].tolist()
+                # A process without an example computes one that counts for nothing: the others wait for its gradients.
+                yield own or [-1 - piece[0]]
+
+
+class Shared(torch.utils.data.Dataset):
+    """A dataset read through `Shares`: a batch that counts for nothing has the key "idle"."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitems__(self, index):
+        if index[0] >= 0:
+            return self.data.__getitems__(index)
+        return self.data.__getitems__([-1 - i for i in index]) | {"idle": torch.ones(len(index), dtype=torch.bool)}

@@ -46,6 +46,7 @@ def fit_dataset_model(
     precision="auto",
     device="auto",
     checkpoints=None,
+    checkpoint_seconds=30.0,
     cache=None,
     code="",
 ):
@@ -68,6 +69,8 @@ def fit_dataset_model(
         Names of dataset and model, for the model card.
     precision, device : str
     checkpoints : path, optional
+    checkpoint_seconds : float
+        See `seqlm.training.FitSettings`.
     cache : path, optional
         Folder for features of frozen backbones; None runs the backbone in every epoch.
     code : str
@@ -96,7 +99,8 @@ def fit_dataset_model(
         log = str(output / "tensorboard") if training.get("tensorboard") else None
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
-        own = training_settings(training, len(train), kind) | {"tensorboard": log}
+        own = training_settings(training, len(train), kind)
+        own |= {"tensorboard": log, "checkpoint_seconds": checkpoint_seconds}
         settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}

@@ -67,6 +67,22 @@ class Meter:
         for sums, values in zip((self.loss, self.pairs, self.shift), state, strict=True):
             sums.load(values)
 
+    @classmethod
+    def joined(cls, states):
+        """One meter of what several have seen, from their states."""
+        meter = cls()
+        for loss, pairs, shift in states:
+            if loss is not None:
+                meter.add_loss(*loss)
+            if pairs is None:
+                continue
+            if shift is not None:
+                if meter.shift.values is None:
+                    meter.shift.add(*shift)
+                pairs = _around(pairs, shift, meter.shift)
+            meter.pairs.add(*pairs)
+        return meter
+
     def mean_loss(self):
         total, weight = self.loss
         return total / weight if weight else float("nan")
@@ -80,6 +96,14 @@ class Meter:
     def accuracy(self):
         hits, count = self.pairs
         return hits / count if count else float("nan")
+
+
+def _around(pairs, shift, other):
+    """Sums of value pairs taken around one point as they are around another."""
+    n, x, y, xx, yy, xy = pairs
+    a, b = (old - new for old, new in zip(shift, other, strict=True))
+    squares = xx + 2 * a * x + n * a * a, yy + 2 * b * y + n * b * b
+    return n, x + n * a, y + n * b, *squares, xy + a * y + b * x + n * a * b
 
 
 class Objective:
@@ -102,6 +126,8 @@ class Objective:
 
     def mass(self, batch):
         """What the loss of a batch is a mean over, a scalar tensor: number or weight of its terms."""
+        if "idle" in batch:
+            return torch.zeros(())
         if "targets" in batch:
             return (batch["targets"] != -100).sum()
         y, weight = batch["y"], batch.get("weight")

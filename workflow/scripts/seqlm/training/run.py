@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
+from seqlm.common import processes
 from seqlm.common.costs import CostLog
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
@@ -82,6 +83,7 @@ def fit(
     Returns
     -------
     FitResult
+        In the first process alone where there are several (see `seqlm.common.processes`): the others end here.
 
     Raises
     ------
@@ -95,9 +97,13 @@ def fit(
     objective = objective or OBJECTIVES[model.config.target]()
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
-    store = Checkpoints(checkpoints, fingerprint) if checkpoints else None
-    resume = store.latest() if store else None
+    processes.join(device)
+    first = processes.rank() == 0
+    store = Checkpoints(checkpoints, fingerprint) if checkpoints and first else None
+    resume = processes.first_says(store.latest() if store else None)
     progress = Progress(**json.loads((resume / "progress.json").read_text())) if resume else Progress()
+    if not first:
+        progress.meter, progress.cost = None, {}  # the first process has counted these
     seed_everything(settings.seed)
     reuse_memory()
     cost = CostLog(
@@ -117,6 +123,8 @@ def fit(
         else:
             with checkpointed(model) if settings.gradient_checkpointing else nullcontext():
                 engine.run(resume)
+        engine.count_up()
+        processes.leave()
         if engine.best_weights is not None:
             model.load_state_dict(engine.best_weights, strict=False)
         if device.type != "cpu":

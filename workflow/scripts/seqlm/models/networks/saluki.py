@@ -32,6 +32,7 @@ NETWORK = {
     "about": "the network of Agarwal & Kelley 2022, for mRNAs",
     "family": "network",
     "targets": ["scalar", "class"],
+    "shared": False,  # normalises by statistics of its batches
     # As published, but for AdamW in place of Adam.
     "training": {
         "learning_rate": 1e-4,
