@@ -36,7 +36,11 @@ def test_conda_environments_repeat_the_pins(root):
     assert required["torch"] == "2.13.0"
     plotting = pins((root / "envs/plot.yaml").read_text())
     assert plotting and all(required[name] == version for name, version in plotting.items())
-    assert "-r requirements.txt" in (root / "envs/train.yaml").read_text()
+    # Snakemake copies the file elsewhere: it must not lean on others.
+    assert pins((root / "envs/train.yaml").read_text()) == required
+    for name in ("train", "plot"):
+        (python, _, packages) = yaml.safe_load((root / f"envs/{name}.yaml").read_text())["dependencies"]
+        assert python == "python =3.11" and all("==" in package for package in packages["pip"])
 
 
 def test_readme_opens_with_the_two_commands(root):
@@ -79,7 +83,10 @@ def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(roo
 
 # the pages of docs/ ---------------------------------------------------------------------------------------------------
 
-PAGES = ("index", "start", "your-sequences", "models", "folds-and-baselines", "files", "troubleshooting", "comparison")
+PAGES = (
+    "index", "start", "your-sequences", "models", "folds-and-baselines", "other-workflows", "files", "troubleshooting",
+    "comparison",
+)  # fmt: skip
 
 
 def fenced(path, language):
@@ -137,10 +144,24 @@ def test_every_command_of_the_pages_is_one_that_there_is(root):
             assert script.exists(), f"{page}: {line}"
             if script.stem in scripts:
                 scripts[script.stem]().parse_args(words[2:])
+        elif words[0] in ("docker", "apptainer"):
+            check_container(root, page, words)
+        elif words[0] == "snakedeploy":  # tests/workflow/test_modules.py runs it
+            assert words[1:3] == ["deploy-workflow", "https://github.com/OWNER/seqlm"] and "--tag" in words, page
         else:
             raise AssertionError(f"{page}: no test knows how to check: {line}")
         seen.add(words[0])
-    assert seen == {"make", "seqlm", "snakemake", "python"}
+    assert seen == {"make", "seqlm", "snakemake", "python", "docker", "apptainer", "snakedeploy"}
+
+
+def check_container(root, page, words):
+    """A container's recipe is there; what is run in it is a target of the workflow, or a command."""
+    if words[1] == "build":
+        file = words[-1] if words[0] == "apptainer" else "Dockerfile"
+        assert (root / file).is_file(), f"{page}: {words}"
+        return
+    image = words.index("seqlm" if words[0] == "docker" else "seqlm.sif")
+    assert words[1] == "run" and words[image + 1] in workflow_targets(root), f"{page}: {words}"
 
 
 def workflow_targets(root):
