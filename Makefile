@@ -85,13 +85,15 @@ lint: $(DEV_STAMP)  ## ruff, snakefmt, snakemake --lint, order of the rooms, gen
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake -s workflow/plots.smk --lint
 	$(BIN)/python config/make_readme.py --check
+	$(BIN)/python docs/make_api.py --check
 
 format: $(DEV_STAMP)  ## rewrite Python and Snakemake files in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile workflow
 
-docs: $(STAMP)  ## rewrite config/README.md from the schema
+docs: $(STAMP)  ## rewrite config/README.md from the schema and docs/api.md from the docstrings
 	$(BIN)/python config/make_readme.py
+	$(BIN)/python docs/make_api.py
 
 docs-site:  ## the pages of docs/ as a site, in site/
 	$(PYTHON) -m venv build/docs

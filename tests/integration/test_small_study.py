@@ -102,6 +102,13 @@ def test_figures_are_redrawn_without_models(finished, tmp_path):
 
 
 @pytest.mark.slow
+def test_snakemakes_own_report_shows_every_figure(finished, tmp_path):
+    copy_of(finished, tmp_path)("--report", "snakemake.html", cores=1)
+    page = (tmp_path / "snakemake.html").read_text()
+    assert all(path.name in page for path in (finished.results / "figures").glob("*.png"))
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(finished, tmp_path):
     """In another folder, with another number of jobs side by side."""
     workflow = Workflow(tmp_path, small_study())

@@ -18,6 +18,19 @@ def test_config_readme_is_generated_from_the_schema(root):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_api_page_is_generated_from_the_docstrings(root):
+    done = subprocess.run([sys.executable, root / "docs/make_api.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    import seqlm
+
+    page = (root / "docs/api.md").read_text()
+    assert all(f"## seqlm.{name}\n" in page for name in seqlm.__all__)
+
+
+def test_pictures_of_the_pages_are_small(root):
+    assert sum(path.stat().st_size for path in (root / "docs/figures").iterdir()) < 300_000
+
+
 def test_every_config_key_has_a_description(root):
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
 
@@ -36,7 +49,11 @@ def test_conda_environments_repeat_the_pins(root):
     assert required["torch"] == "2.13.0"
     plotting = pins((root / "envs/plot.yaml").read_text())
     assert plotting and all(required[name] == version for name, version in plotting.items())
-    assert "-r requirements.txt" in (root / "envs/train.yaml").read_text()
+    # Snakemake copies the file elsewhere: it must not lean on others.
+    assert pins((root / "envs/train.yaml").read_text()) == required
+    for name in ("train", "plot"):
+        (python, _, packages) = yaml.safe_load((root / f"envs/{name}.yaml").read_text())["dependencies"]
+        assert python == "python =3.11" and all("==" in package for package in packages["pip"])
 
 
 def test_readme_opens_with_the_two_commands(root):
@@ -79,8 +96,6 @@ def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(roo
 
 # the pages of docs/ ---------------------------------------------------------------------------------------------------
 
-PAGES = ("index", "start", "your-sequences", "models", "folds-and-baselines", "files", "troubleshooting", "comparison")
-
 
 def fenced(path, language):
     """Texts of a page's code blocks of a language."""
@@ -88,7 +103,7 @@ def fenced(path, language):
 
 
 def pages(root):
-    return [root / "README.md", *(root / f"docs/{name}.md" for name in PAGES)]
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def shell_lines(root):
@@ -107,8 +122,7 @@ def test_links_of_the_pages_lead_somewhere(root):
 def test_the_site_has_every_page(root):
     site = yaml.safe_load((root / "mkdocs.yml").read_text())
     listed = [next(iter(entry.values())) for entry in site["nav"]]
-    assert sorted(listed) == sorted(f"{name}.md" for name in PAGES)
-    assert {path.name for path in (root / "docs").glob("*.md")} == set(listed)
+    assert sorted(listed) == sorted(path.name for path in (root / "docs").glob("*.md"))
     assert all(f"docs/{name}" in (root / "README.md").read_text() for name in listed if name != "index.md")
 
 
@@ -137,10 +151,24 @@ def test_every_command_of_the_pages_is_one_that_there_is(root):
             assert script.exists(), f"{page}: {line}"
             if script.stem in scripts:
                 scripts[script.stem]().parse_args(words[2:])
+        elif words[0] in ("docker", "apptainer"):
+            check_container(root, page, words)
+        elif words[0] == "snakedeploy":  # tests/workflow/test_modules.py runs it
+            assert words[1:3] == ["deploy-workflow", "https://github.com/OWNER/seqlm"] and "--tag" in words, page
         else:
             raise AssertionError(f"{page}: no test knows how to check: {line}")
         seen.add(words[0])
-    assert seen == {"make", "seqlm", "snakemake", "python"}
+    assert seen == {"make", "seqlm", "snakemake", "python", "docker", "apptainer", "snakedeploy"}
+
+
+def check_container(root, page, words):
+    """A container's recipe is there; what is run in it is a target of the workflow, or a command."""
+    if words[1] == "build":
+        file = words[-1] if words[0] == "apptainer" else "Dockerfile"
+        assert (root / file).is_file(), f"{page}: {words}"
+        return
+    image = words.index("seqlm" if words[0] == "docker" else "seqlm.sif")
+    assert words[1] == "run" and words[image + 1] in workflow_targets(root), f"{page}: {words}"
 
 
 def workflow_targets(root):
@@ -170,15 +198,38 @@ def test_sizes_of_language_models_are_as_the_page_says(root):
     assert told == {name: [own["layers"], own["width"], own["steps"]] for name, own in SIZES.items()}
 
 
-def test_python_of_the_readme_names_what_there_is(root):
+def test_python_of_the_pages_names_what_there_is(root):
     import ast
 
     import seqlm
 
-    for block in fenced(root / "README.md", "python"):
-        names = [node.attr for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)
-                 and isinstance(node.value, ast.Name) and node.value.id == "seqlm"]  # fmt: skip
-        assert names and set(names) <= set(seqlm.__all__)
+    seen = set()
+    for page in pages(root):
+        for block in fenced(page, "python"):
+            if "\nmodule seqlm:" in block:
+                continue  # a Snakefile: tests/workflow/test_modules.py runs one like it
+            seen |= {node.attr for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)
+                     and isinstance(node.value, ast.Name) and node.value.id == "seqlm"}  # fmt: skip
+    assert {"load_model", "predict", "leave_one_out"} <= seen <= set(seqlm.__all__)
+
+
+def test_the_snakefile_of_the_page_is_the_one_that_is_tested(root):
+    """But for paths and layout."""
+    (block,) = [block for block in fenced(root / "docs/other-workflows.md", "python") if "module seqlm" in block]
+    tested = (root / "tests/workflow/outer/Snakefile").read_text()
+
+    def words(text):
+        text = re.sub(r"snakefile:.*?config:", "config:", re.sub(r"#.*", "", text), flags=re.S)
+        return re.sub(r"\s+|,", "", text).replace("importos", "").replace("my_study", "study")
+
+    assert words(block) == words(tested)
+
+
+def test_every_target_of_make_that_is_named_is_one(root):
+    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.M)
+    for page in [*pages(root), root / "CONTRIBUTING.md", root / "benchmarks/README.md", root / "config/README.md"]:
+        named = re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.M)
+        assert set(named) <= set(targets), page.name
 
 
 def test_messages_of_the_troubleshooting_page_are_those_that_are_told(root):

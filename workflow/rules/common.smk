@@ -1,16 +1,16 @@
 # Shared by all of the workflow: the study, and short names for its paths. Imports nothing heavy.
 import os
 import re
-import sys
-from pathlib import Path
 
 import yaml
 
 from snakemake.utils import min_version
 
 min_version("9.0")
-WORKFLOW = Path(workflow.current_basedir).parent
-sys.path.insert(0, str(WORKFLOW / "scripts"))
+
+
+include: "checkout.smk"
+
 
 from seqlm.common.errors import one_line_errors
 from seqlm.common.files import JOINT

@@ -35,7 +35,7 @@ rule write_training_text:
         mem_mb=megabytes(2000),
         runtime=minutes(60),
     params:
-        code=code_digest("datasets/separation/withholding"),
+        code=code_digest("datasets/separation/withholding", "sequences/similarity"),
     script:
         "../scripts/write_training_text.py"
 

@@ -46,6 +46,14 @@ def test_only_training_examples_are_the_corpus(tmp_path):
     assert gzip.decompress((tmp_path / "out.fa.gz").read_bytes()) == b">a\nACGT\n>c\nGGGG\n"
 
 
+def test_tokens_of_an_mrna_are_written_as_bases(tmp_path):
+    """Whose letters are upper case at codons' starts alone."""
+    data = examples([("a", 0, "train")])
+    data.examples.loc[0, "sequence"] = "c g A t gej C"
+    training_text(data, tmp_path / "out.fa.gz")
+    assert gzip.decompress((tmp_path / "out.fa.gz").read_bytes()) == b">a\nCGATGC\n"
+
+
 def test_no_corpus_where_each_example_is_tested(tmp_path):
     parts = [(name, fold, "test" if name == "abc"[fold] else "train") for name in "abc" for fold in range(3)]
     with pytest.raises(InputError, match="one split"):

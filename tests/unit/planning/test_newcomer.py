@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from seqlm.common.errors import InputError
+from seqlm.planning.jobs import study_jobs
 from seqlm.planning.newcomer import new_study
 from seqlm.study import Study, load_schema
 
@@ -109,6 +110,33 @@ def test_a_table_of_mrnas(written):
     assert about["folds"]["group"] == "group"
     assert study["runs"]["half_life"]["models"] == ["linear", "saluki", "both"]
     assert study["models"]["saluki"]["length"] >= 102
+
+
+def long_table(files, kind):
+    """A table with enough bases to learn a language from."""
+    rng = np.random.default_rng(1)
+    if kind == "table":
+        rows = [f"{bases(rng, 400)}\t{i / 3:.2f}" for i in range(400)]
+        (files / "long.tsv").write_text("\n".join(["sequence\tactivity", *rows]))
+    else:
+        rows = [f"g{i}\t{'A' * 100}ATG{bases(rng, 294)}TAA\t100\t400\t{i / 3:.2f}" for i in range(400)]
+        (files / "long.tsv").write_text("\n".join(["gene\tmrna\tcds_start\tcds_end\thalf_life", *rows]))
+    return "long.tsv"
+
+
+@pytest.mark.parametrize(
+    ("kind", "models"), [("table", ["kmer", "cnn", "dilated"]), ("mrna", ["linear", "saluki", "both"])]
+)
+def test_a_table_alone_is_text_to_learn_from_but_its_training_part_only(files, written, kind, models):
+    study, text, said = written(long_table(files, kind))
+    (dataset,) = study["runs"]
+    backbone = study["backbones"]["gpt"]
+    assert backbone["corpus_of"] == dataset and not backbone["corpus"] and backbone["steps"] == 200
+    assert study["backbones"]["untrained"]["steps"] == 0
+    assert study["datasets"][dataset]["folds"]["scheme"] == "ratio" and len(study["seeds"]) == 3
+    assert set(models) | {"gpt", "untrained"} == set(study["runs"][dataset]["models"])
+    assert "the language model learns from the training part" in said and "the training part alone" in text
+    assert {"write_training_text", "pretrain_backbone"} <= {job.rule for job in study_jobs(study)}
 
 
 def test_copies_and_variants_are_noticed(files, written):

@@ -1,9 +1,10 @@
 """Does a pretrained DNA or RNA language model beat a plain CNN on your own sequences, by how much and at what cost?
 
 ``import seqlm`` is light: neither torch nor transformers is loaded until a name
-that needs them is used. It also announces our language models to
-transformers, so that ``AutoModelForCausalLM.from_pretrained(bundle)`` works,
-whichever of the two packages is imported first.
+that needs them is used. It also announces our models to transformers, so
+that ``AutoModel.from_pretrained(bundle)`` works, for language models also
+``AutoModelForCausalLM`` or ``AutoModelForMaskedLM``, whichever of the two
+packages is imported first.
 """
 
 import importlib
@@ -37,11 +38,14 @@ def __dir__():
     return __all__
 
 
-_LANGUAGE = ("gpt", "esm", "families.bert", "families.caduceus", "families.hyena")
-# Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run while
-# one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules and does nothing.
-register_post_import_hook(
-    lambda _: [importlib.import_module(f"seqlm.models.language.{name}") for name in _LANGUAGE],
-    "transformers.models.auto.modeling_auto",
-)
+def _announce(_):
+    # Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run
+    # while one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules.
+    from seqlm.models.registry import modules
+
+    for name in modules():
+        importlib.import_module(name)
+
+
+register_post_import_hook(_announce, "transformers.models.auto.modeling_auto")
 register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")

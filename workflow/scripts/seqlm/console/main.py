@@ -13,6 +13,7 @@ COMMANDS = {
     "score": ("say which bases of a file's sequences a model reads", "seqlm.streaming.command", "score"),
     "variants": ("say what variants of a VCF file do", "seqlm.streaming.command", "variant"),
     "embed": ("turn the sequences of a file into vectors", "seqlm.streaming.command", "embed"),
+    "export": ("write a trained model as a repository of a model hub", "seqlm.console.models", "export"),
     "completion": ("print a script by which your shell completes words", "seqlm.console.studies", "completion"),
 }
 ABOUT = "Does a pretrained DNA or RNA language model beat a plain CNN on your own sequences, by how much, at what cost?"

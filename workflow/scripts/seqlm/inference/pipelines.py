@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, Pipeline
+from transformers import Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 from wrapt import wrap_function_wrapper
 
@@ -22,7 +22,6 @@ from seqlm.evaluation.confidence import confidence
 from seqlm.inference.embedding import embed
 from seqlm.inference.prediction import predict
 from seqlm.inference.reading import texts
-from seqlm.models import model_class, model_types
 from seqlm.models.language.hub import load_any
 from seqlm.models.origin import import_classes, origin_of
 from seqlm.sequences import clean
@@ -127,9 +126,7 @@ def _with_classes(pipeline, _, args, kwargs):
 
 
 def register():
-    """Announce our configs and tasks to transformers."""
-    for model_type in model_types():
-        AutoConfig.register(model_type, model_class(model_type).config_class, exist_ok=True)
+    """Announce our tasks to transformers."""
     for task, pipeline in (
         ("sequence-embedding", EmbeddingPipeline), ("sequence-classification", ClassificationPipeline)
     ):  # fmt: skip

@@ -12,6 +12,9 @@ class    (N, n_classes)        logits
 =======  ====================  =========================================
 """
 
+import os
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from transformers import PretrainedConfig, PreTrainedModel
@@ -19,6 +22,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 from seqlm.sequences.codes import base_codes
 
 TARGETS = ("track", "scalar", "class")
+# Whatever a tokenizer is saved as; config.json, since it says whose model it is.
+TOKENIZER_FILES = ("config.json", "*token*", "vocab*", "merges.txt", "*.model")
 
 
 class SequenceConfig(PretrainedConfig):
@@ -71,6 +76,36 @@ class SequenceModel(PreTrainedModel):
     # positions where it was cut. None: not known, or all.
     reach = None
 
+    def __init_subclass__(cls, **options):
+        """Announce the class to transformers, for ``AutoModel.from_pretrained(bundle)`` to make it."""
+        super().__init_subclass__(**options)
+        if "config_class" in vars(cls):
+            # Not above: the end of their import imports all networks, which need this module (seqlm/__init__.py).
+            from transformers import AutoConfig, AutoModel
+
+            AutoConfig.register(cls.config_class.model_type, cls.config_class, exist_ok=True)
+            AutoModel.register(cls.config_class, cls, exist_ok=True)
+
+    @classmethod
+    def from_pretrained(cls, source, *more, **options):
+        """A model from a bundle's folder or the hub, as transformers reads any; with its tokenizer, where it has one.
+
+        Parameters
+        ----------
+        source : path or str
+            Folder, or name on the hub.
+        *more, **options
+            As for `transformers.PreTrainedModel.from_pretrained`.
+        """
+        made = super().from_pretrained(source, *more, **options)
+        model = made[0] if isinstance(made, tuple) else made
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.device.type == "cpu":
+                # Weights as they lie in the file begin anywhere; sums of them then differ in their last bit.
+                tensor.data = tensor.data.clone()
+        model.tokenizer = _tokenizer_of(source, options)
+        return made
+
     @torch.no_grad()
     def _init_weights(self, module):
         """Layers keep PyTorch's own initialisation."""
@@ -94,6 +129,21 @@ class SequenceModel(PreTrainedModel):
 
     def forward(self, X):
         raise NotImplementedError
+
+
+def _tokenizer_of(source, options):
+    """The tokenizer in a bundle, or None; from where and how the model itself was read."""
+    from huggingface_hub import snapshot_download
+
+    from seqlm.tokenization import load_tokenizer
+
+    folder = Path(source)
+    if not folder.is_dir():
+        of_hub = ("revision", "cache_dir", "token", "local_files_only")
+        own = {key: options[key] for key in of_hub if options.get(key) is not None}
+        folder = Path(snapshot_download(os.fspath(source), allow_patterns=TOKENIZER_FILES, **own))
+    named = [folder / name for name in ("tokenizer.json", "tokenizer_config.json")]
+    return load_tokenizer(folder) if any(path.is_file() for path in named) else None
 
 
 def one_hot(X):

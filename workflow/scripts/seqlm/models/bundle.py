@@ -126,9 +126,8 @@ def model_card(model, card):
 
 
 def _licence(config):
-    """That of the model which was fetched, and of what stands on it; unknown when it says none."""
-    origin = origin_of(config)
-    return origin.get("licence") or {"license": "unknown"} if origin else {"license": "mit"}
+    """That of the model which was fetched, and of what stands on it; else whoever has the data says, not we."""
+    return origin_of(config).get("licence") or {"license": "unknown"}
 
 
 def _keep_code(model, tokenizer, folder):

@@ -38,6 +38,10 @@ MODELS = {
     "seqlm-gpt": "seqlm.models.language.gpt:GPTForCausalLM",
     "seqlm-backbone": "seqlm.models.language.backbone:BackboneModel",
 }
+# Our own reading of published families, which transformers' Auto classes load.
+READINGS = tuple(
+    f"seqlm.models.language.{name}" for name in ("esm", "families.bert", "families.caduceus", "families.hyena")
+)
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,9 @@ def model_class(model_type):
 def model_types():
     """Every ``model_type`` of ours."""
     return [*MODELS, *(f"seqlm-{name}" for name in NETWORKS)]
+
+
+def modules():
+    """Modules of all classes that transformers is to know by their ``model_type``."""
+    of_models = [place.split(":")[0] for place in MODELS.values()]
+    return [*READINGS, *of_models, *(f"seqlm.models.{module}" for module in NETWORKS.values())]

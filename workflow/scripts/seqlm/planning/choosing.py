@@ -12,6 +12,7 @@ GIANT = 0.5  # share of the examples in one cluster from which clusters cannot b
 READABLE = 1000  # bases that a language model trained here reads at most
 SALUKI = 12288  # tokens that the published network reads
 TOKENS = 9600  # of a step of pretraining, at least
+TEXT = 100_000  # bases of the training part from which a language model can learn more than words
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Choices:
     backbone : dict or None
         Further numbers of it; None where the study has none.
     corpus : list of str
-        Sources that it is pretrained on.
+        Sources that it is pretrained on; empty where it is the training part of the dataset itself.
     models : dict
         Entries beside those on backbones.
     loo : dict
@@ -61,14 +62,33 @@ def choose(seen, cores=2):
     Choices
     """
     folds, why = _folds(seen)
+    alone = reads_itself(seen)
+    if alone and folds["scheme"] == "kfold":
+        folds = {"scheme": "ratio", "train": 70, "validation": 10, "test": 20} | group_of(folds.get("group"))
+        why = f"one split, as the language model learns from the training part; {why.split('; ')[-1]}"
     kfold = folds["scheme"] == "kfold"
     made = Choices(folds, [1] if kfold else [1, 2, 3], max(1, cores // JOBS), why={"folds": why})
     made.why["seeds"] = "one training of every fold" if kfold else "trainings that differ say how sure a difference is"
     if seen.kind == "transcripts":
         _mrna_models(seen, made)
-    else:
+    if seen.kind != "transcripts" or alone:
         _language_model(seen, made)
     return made
+
+
+def reads_itself(seen):
+    """Whether a language model is pretrained on the training part of the dataset: no other text is there, and enough.
+
+    Of mRNAs, where most of them can be read whole.
+    """
+    length = seen.summary["length"]
+    text = 0.7 * len(seen.examples) * (length["min"] + length["max"]) / 2
+    return (
+        seen.kind in ("table", "transcripts")
+        and "genome" not in seen.sources
+        and text >= TEXT
+        and (seen.kind == "table" or length["max"] <= READABLE)
+    )
 
 
 def _folds(seen):
@@ -121,10 +141,14 @@ def _language_model(seen, made):
         made.corpus, of = ["genome"], "the genome"
     elif seen.kind == "records":
         made.corpus, of = ["sequences"], "the sequences themselves, without labels (a genome would teach it more)"
+    elif reads_itself(seen):
+        made.corpus, of, made.size = [], "the training part alone (GENOME=genome.fa would teach it more)", "tiny"
+        made.why["size"] = "the text is short; small for more"
     else:
         made.backbone = None
         made.why["backbone"] = (
-            "no language model: there is no FASTA to pretrain one on; give GENOME=genome.fa, or name one of the hub"
+            "no language model: there is no FASTA to pretrain one on, and too little text in the table; give "
+            "GENOME=genome.fa, or name one of the hub"
         )
         return
     made.why["backbone"] = f"pretrained on {of}{cut}; untrained is the same network without pretraining, the control"
@@ -143,7 +167,9 @@ def _mrna_models(seen, made):
     }  # fmt: skip
     made.loo = {"edit": "mask", "examples": 20, "models": ["linear", "saluki"]}
     made.why["models"] = "ridge regression on codons and lengths is the baseline of mRNAs; Saluki reads every base"
-    made.why["backbone"] = f"no language model: one trained here reads {READABLE:,} bases, too few for mRNAs"
+    made.why["backbone"] = (
+        f"no language model: one trained here reads {READABLE:,} bases, and there are longer mRNAs or too few of them"
+    )
 
 
 def cheaper(made):

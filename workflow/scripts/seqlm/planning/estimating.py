@@ -18,9 +18,10 @@ STAGES = {
 }
 STAGE_OF = {
     "download_source": "data", "prepare_dataset": "data", "split_folds": "data", "find_leaks": "data",
-    "withhold_genes": "data", "learn_tokenizer": "pretraining", "tokenize_corpus": "pretraining",
-    "pretrain_backbone": "pretraining", "fetch_backbone": "pretraining", "train_model": "training",
-    "train_on_subsample": "training", "predict_targets": "predicting", "combine_predictions": "predicting",
+    "withhold_genes": "data", "write_training_text": "data", "learn_tokenizer": "pretraining",
+    "tokenize_corpus": "pretraining", "pretrain_backbone": "pretraining", "fetch_backbone": "pretraining",
+    "train_model": "training", "train_on_subsample": "training",
+    "predict_targets": "predicting", "combine_predictions": "predicting",
     "predict_files": "predicting", "embed_sequences": "predicting", "project_embeddings": "predicting",
     "score_variants": "predicting", "score_loo": "attribution", "score_loo_shard": "attribution",
     "gather_loo": "attribution", "export_scores": "attribution", "score_files": "attribution",
@@ -37,6 +38,7 @@ FAST_LOO = {"cnn": 18, "dilated": 5, "kmer": 20, "onehot": 50, "linear": 20, "sa
 PATIENCES = 3, 6
 START = 2.4  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
 PACKED = 0.3  # bytes a base, compressed
+LINES = {"fasta": None, "table": None, "bed": 40, "vcf": 60}  # bytes of a row; None where a sequence stands in it
 
 
 class Estimate:
@@ -110,7 +112,9 @@ class Estimate:
         if job.rule == "download_source":
             return int(self.bases.get(job.wildcards["source"], 0) * PACKED)
         if job.rule == "tokenize_corpus":
-            return sum(self.bases.get(source, 0) for source in self._backbone(job.wildcards)["corpus"])
+            return self._corpus(job.wildcards)
+        if job.rule == "predict_files":
+            return self._values_of_file(job.wildcards) * 8
         if job.rule == "pretrain_backbone":
             return 4 * self.machine.rates[job.wildcards["backbone"]].get("parameters", 0)
         rates = self.machine.rates.get((job.wildcards.get("dataset"), job.wildcards.get("model")))
@@ -154,7 +158,15 @@ class Estimate:
         return self._examples(wildcards["dataset"]) / 1e4
 
     def _tokenize_corpus(self, wildcards):
-        return sum(self.bases.get(source, 0) for source in self._backbone(wildcards)["corpus"]) / 5e7
+        return self._corpus(wildcards) / 5e7
+
+    def _corpus(self, wildcards):
+        """Letters that a backbone is pretrained on."""
+        own = self._backbone(wildcards)
+        if "corpus_of" not in own:
+            return sum(self.bases.get(source, 0) for source in own["corpus"])
+        about = self.figures.get(own["corpus_of"])
+        return int(about["examples"] * about["length"] * self._shares(own["corpus_of"])[0]) if about else 0
 
     def _pretrain_backbone(self, wildcards):
         backbone, rates = self._backbone(wildcards), self.machine.rates[wildcards["backbone"]]
@@ -205,6 +217,25 @@ class Estimate:
             self._examples(dataset) * (validation + test) * self.machine.rates[dataset, wildcards["model"]]["predict"]
         )
 
+    def _predict_files(self, wildcards):
+        entry = self.study["predict"][wildcards["files"]]
+        rates = sum(
+            self.machine.rates[entry["dataset"], name]["predict"] * len(jobs)
+            for name, jobs in self.study.file_jobs(wildcards["files"]).items()
+        )
+        return new_examples(entry, self._length_of(entry), self.study) * rates / entry["shards"]
+
+    def _length_of(self, entry):
+        return entry.get("length") or self.figures[entry["dataset"]]["length"]
+
+    def _values_of_file(self, wildcards):
+        """Numbers that a job predicts for a new file."""
+        entry = self.study["predict"][wildcards["files"]]
+        track = self.study["datasets"][entry["dataset"]]["target"] == "track"
+        length = self._length_of(entry)
+        count = new_examples(entry, length, self.study) * (length if track else 1)
+        return int(count * len(entry["models"]) / entry["shards"])
+
     def _score_loo(self, wildcards):
         dataset, name = wildcards["dataset"], wildcards["model"]
         model, loo = self.study.model(name), self.study["runs"][dataset]["loo"]
@@ -222,6 +253,16 @@ class Estimate:
 
     def _project_embeddings(self, wildcards):
         return 20
+
+
+def new_examples(entry, length, study):
+    """About how many sequences a new file of a study holds, by its size; 0 where it is not here yet."""
+    kind = next((kind for kind in LINES if kind in entry), None)
+    path = Path(study.source_origin(entry[kind]) if kind and entry[kind] in study["sources"] else entry.get(kind, ""))
+    if not path.is_file():
+        return 0
+    letters = path.stat().st_size * (4 if path.suffix in (".gz", ".bgz") else 1)
+    return letters / (LINES[kind] or length + 20)
 
 
 def last_runs(study):

@@ -110,6 +110,10 @@ def study_jobs(study):
     for dataset in study["runs"]:
         jobs += [PlannedJob(rule, {"dataset": dataset}, 1) for rule in ("prepare_dataset", "split_folds", "find_leaks")]
         jobs.append(PlannedJob("compare_models", {"dataset": dataset}, 1))
+    for dataset in {
+        own["corpus_of"]: None for own in map(study["backbones"].get, study.pretrained) if "corpus_of" in own
+    }:
+        jobs.append(PlannedJob("write_training_text", {"dataset": dataset}, 1))
     for name in study.pretrained:
         jobs += [PlannedJob("tokenize_corpus", {"backbone": name}, 1)]
         devices = backbone_devices(study.config, name)

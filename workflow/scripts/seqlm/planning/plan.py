@@ -10,6 +10,7 @@ from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 from seqlm.planning.estimating import STAGES, Estimate
 from seqlm.planning.jobs import find_workflow, planned_jobs
+from seqlm.planning.remote import file_size, model_size
 from seqlm.study import Study, load_schema
 
 LONG = 3600  # seconds from which a warning is due
@@ -81,13 +82,13 @@ def _figures(examples, summary):
 
 
 def source_bases(study):
-    """Bases (or bytes) of each source that lies here, about."""
+    """Bases (or bytes) of each source whose size can be known, about."""
     found = {}
     for source in study["sources"]:
-        origin = study.source_origin(source)
-        if os.path.exists(origin):
-            packed = str(origin).endswith((".gz", ".bgz"))
-            found[source] = os.path.getsize(origin) * (4 if packed else 1)
+        origin = str(study.source_origin(source))
+        count = os.path.getsize(origin) if os.path.exists(origin) else file_size(origin)
+        if count:
+            found[source] = count * (4 if origin.split("?")[0].endswith((".gz", ".bgz")) else 1)
     return found
 
 
@@ -159,12 +160,7 @@ def plan_lines(study, jobs, made):
     longest = max(jobs, key=made.seconds)
     yield f"  the longest job: {job_words(longest)}, {duration(made.seconds(longest))}"
     yield "  " + _gpu_words(jobs, machine)
-    fetched = [
-        f"{name} ({study.source_origin(name)})" for name in study["sources"] if "://" in study.source_origin(name)
-    ]
-    fetched += [f"{name} ({study['backbones'][name]['hub']})" for name in study.fetched]
-    if fetched:
-        yield f"  fetched from the internet: {', '.join(fetched)}; their sizes are not known before"
+    yield from _fetched(study)
     for name, about in made.figures.items():
         if about.get("assumed"):
             assumed = f"{about['examples']:,} of {about['length']} bases assumed"
@@ -174,6 +170,21 @@ def plan_lines(study, jobs, made):
     if whole > LONG:
         shorter = f"size: tiny or small for backbones, fewer seeds or folds, {_worst(made, jobs)}"
         yield f"  WARNING: more than an hour. Shorter: {shorter}"
+
+
+def _fetched(study):
+    """A line on what comes from the internet, with its size where the server says it."""
+    here = {name: study.source_origin(name) for name in study["sources"]}
+    sizes = [(f"{name} ({origin}", file_size(origin)) for name, origin in here.items() if "://" in origin]
+    for name in study.fetched:
+        own = study["backbones"][name]
+        sizes.append((f"{name} ({own['hub']}", model_size(own["hub"], own.get("revision"))))
+    if not sizes:
+        return
+    told = ", ".join(f"{name}, {size(count)})" if count else f"{name}, size not known)" for name, count in sizes)
+    known = [count for _, count in sizes if count]
+    whole = f"; {size(sum(known))} in all" if len(known) == len(sizes) > 1 else ""
+    yield f"  fetched from the internet, unless it is here already: {told}{whole}"
 
 
 def _worst(made, jobs):

@@ -37,7 +37,8 @@ def study_text(name, dataset, seen, made, command=""):
             lines += ["models:", *(f"  {model}: {_flow(entry)}" for model, entry in made.models.items())]
     else:
         why = f"  # {made.why['size']}" if "size" in made.why else "  # or tiny, or dna-llm (hours on two cores)"
-        own = {"tokenizer": "bases", "corpus": made.corpus} | made.backbone
+        text = {"corpus": made.corpus} if made.corpus else {"corpus_of": dataset}
+        own = {"tokenizer": "bases"} | text | made.backbone
         lines += [
             "tokenizers:",
             "  bases: {kind: character, case: upper}  # one token a base, lower case counts too",

@@ -10,6 +10,7 @@ from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
 from seqlm.datasets.windows import gene_of
 from seqlm.sequences import read_fasta
+from seqlm.sequences.similarity import plain_bases
 
 
 def withhold(source, dataset, output):
@@ -53,7 +54,7 @@ def withhold(source, dataset, output):
 
 
 def training_text(dataset, output):
-    """Write the sequences of a dataset's training part as a FASTA file, one record an example.
+    """Write the sequences of a dataset's training part as a FASTA file, one record an example: of tokens the bases.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def training_text(dataset, output):
     examples = dataset.part(dataset.fold_numbers[0], "train")
     with _fasta(output) as write:
         for name, sequence in zip(examples["id"], examples["sequence"], strict=True):
-            write(name, sequence)
+            write(name, plain_bases(sequence).upper() if " " in sequence else sequence)
     return len(examples)
 
 

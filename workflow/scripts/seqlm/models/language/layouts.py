@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from seqlm.common.errors import InputError
+from seqlm.models.origin import import_classes
 
 _TASKS = {
     "ForMaskedLM": "AutoModelForMaskedLM",
@@ -169,7 +170,13 @@ def new_encoder(options, folder=None):
     from transformers import AutoConfig, AutoModel
 
     options = dict(options)
-    if folder is None or "AutoConfig" not in options.get("auto_map", {}):  # or the tokenizer alone has code of its own
+    origin = options.get("seqlm_origin") or {}
+    own_code = "AutoConfig" in (options.get("auto_map") or {})
+    if folder is None and own_code and origin.get("code"):
+        mend = "download its files and use seqlm.load_model(folder, trust_remote_code=True)"
+        raise InputError(origin["source"], "its encoder runs code of its authors", mend)
+    import_classes(origin.get("classes", ()), origin.get("source"))
+    if folder is None or not own_code:  # or the tokenizer alone has code of its own
         options.pop("auto_map", None)
         config = AutoConfig.for_model(options.pop("model_type"), **options)
         return encoder_class(config).from_config(config)
