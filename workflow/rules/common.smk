@@ -87,7 +87,7 @@ NETWORK = {
 
 
 def on_devices(devices):
-    """Resources of a rule that trains a network: those of `devices(wildcards)` devices."""
+    """Resources of training a network on `devices(wildcards)` devices."""
     return NETWORK | {
         "gpu": devices,
         "devices": devices,
