@@ -19,11 +19,12 @@ STAGES = {
 STAGE_OF = {
     "download_source": "data", "prepare_dataset": "data", "split_folds": "data", "find_leaks": "data",
     "withhold_genes": "data", "write_training_text": "data", "learn_tokenizer": "pretraining",
-    "tokenize_corpus": "pretraining", "pretrain_backbone": "pretraining", "fetch_backbone": "pretraining", "train_model": "training",
-    "train_on_subsample": "training", "predict_targets": "predicting", "combine_predictions": "predicting",
-    "predict_files": "predicting", "embed_sequences": "predicting", "project_embeddings": "predicting",
-    "score_variants": "predicting", "score_loo": "attribution", "score_loo_shard": "attribution",
-    "gather_loo": "attribution", "export_scores": "attribution", "score_files": "attribution",
+    "tokenize_corpus": "pretraining", "pretrain_backbone": "pretraining", "fetch_backbone": "pretraining",
+    "train_model": "training", "train_on_subsample": "training", "predict_targets": "predicting",
+    "combine_predictions": "predicting", "predict_files": "predicting", "embed_sequences": "predicting",
+    "project_embeddings": "predicting", "score_variants": "predicting", "score_loo": "attribution",
+    "score_loo_shard": "attribution", "gather_loo": "attribution", "export_scores": "attribution",
+    "score_files": "attribution",
 }  # fmt: skip
 # Jobs that load torch and transformers; the others load pandas or matplotlib.
 HEAVY = {"pretrain_backbone", "train_model", "train_on_subsample",
