@@ -92,7 +92,7 @@ def test_plots_workflow_cannot_train(workflow):
     assert "Missing input files" in done.stdout + done.stderr
     rules = workflow("--list-rules", snakefile="workflow/plots.smk").stdout.split()
     assert {"plots", "render_report"} < set(rules)
-    assert all(rule.startswith("plot") or rule in ("all", "render_report") for rule in rules)
+    assert all(rule.startswith("plot") or rule in ("all", "render_browsing", "render_report") for rule in rules)
 
 
 @pytest.mark.parametrize(
