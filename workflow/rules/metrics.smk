@@ -88,6 +88,7 @@ rule collect_metrics:
     params:
         grid=[(job.dataset, job.model, job.fold, job.seed) for job in STUDY.jobs],
         targets={name: STUDY["datasets"][name]["target"] for name in STUDY["runs"]},
+        price_per_hour=STUDY.config.get("price_per_hour"),
         code=code_digest(
             "common/tables",
             "datasets/separation/groups",

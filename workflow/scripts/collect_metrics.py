@@ -23,7 +23,8 @@ def main(snakemake):
               ("history.tsv", "*cost.json", "bits_per_base.json")}  # fmt: skip
     with one_line_errors(snakemake.log[0] if snakemake.log else None):
         tables.write_table(collecting.collect_metrics(given.metrics, params.grid, params.targets), out.metrics)
-        tables.write_table(collecting.collect_costs([*inside["*cost.json"], *given.get("costs", [])]), out.costs)
+        costs = [*inside["*cost.json"], *given.get("costs", [])]
+        tables.write_table(collecting.collect_costs(costs, price_per_hour=params.price_per_hour), out.costs)
         tables.write_table(collecting.collect_settings(given.models), out.settings)
         tables.write_table(collecting.collect_history(inside["history.tsv"]), out.history)
         bits = [*inside["bits_per_base.json"], *given.get("bits", [])]

@@ -73,7 +73,7 @@ def test_every_rule_that_asks_for_a_gpu_holds_it(root):
     rules = "".join(path.read_text() for path in sorted((root / "workflow/rules").glob("*.smk")))
     asking = set()
     for own in re.findall(r"^rule \w+:.*?(?=^\S|\Z)", rules, re.M | re.S):
-        if "**NETWORK" in own:
+        if "**NETWORK" in own or "**on_devices(" in own:
             asking.add(re.search(r'"\.\./scripts/(\w+\.py)"', own)[1])
     scripts = (root / "workflow/scripts").glob("*.py")
     assert asking == {script.name for script in scripts if "with network_job(" in script.read_text()}

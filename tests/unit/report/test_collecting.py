@@ -14,6 +14,7 @@ from seqlm.evaluation.calibration import fit_temperature, rescale
 from seqlm.report import collecting
 from seqlm.report.class_tables import class_tables
 from seqlm.report.figure_arrays import loo_examples, prediction_arrays
+from seqlm.report.page_tables import totals_table
 from seqlm.study import model_kinds
 
 GRID = [("tf", model, 0, seed) for model in ("cnn", "gpt") for seed in (1, 2)]
@@ -133,6 +134,31 @@ def test_costs_of_a_model_include_its_backbones_pretraining_once():
     assert totals.loc["gpt-full", ["pretrain", "features", "fit", "total"]].to_list() == [95, 9, 13.5, 117.5]
     assert totals.loc["gpt-random", "pretrain"] == 0
     assert totals.loc["cnn", "device"] == "2-core CPU"
+
+
+def test_the_price_is_of_all_attempts_on_all_devices(tmp_path):
+    """Two hours at 3 an hour; half an hour that became one, twice, on two devices: pretraining, once for all models."""
+    costs = {
+        "backbones/gpt": {"stage": "pretrain", "seconds": 7200, "energy_joules": 100.0},
+        "models/d/m/fold0/seed1": [
+            {"stage": "features", "seconds": 0},
+            {"stage": "fit", "seconds": 1800, "wall_seconds": 3600, "attempts": 2, "devices": 2, "energy_joules": 5.0},
+        ],
+    }
+    for place, cost in costs.items():
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "cost.json").write_text(json.dumps(cost))
+    paths = [tmp_path / place / "cost.json" for place in costs]
+    table = collecting.collect_costs(paths, price_per_hour=3)
+    assert table.query("quantity == 'price'").set_index("stage")["value"].to_dict() == {
+        "pretrain": 6, "features": 0, "fit": 6,
+    }  # fmt: skip
+    totals = collecting.cost_totals(table, {"m": {"backbone": "gpt"}}).iloc[0]
+    assert (totals["price"], totals["energy_joules"], totals["total"]) == (12, 105, 9000)
+    plain = collecting.cost_totals(collecting.collect_costs(paths), {"m": {"backbone": "gpt"}})
+    assert np.isnan(plain["price"].iloc[0])
+    shown = [totals_table(of)["columns"] for of in (plain, collecting.cost_totals(table, {"m": {"backbone": "gpt"}}))]
+    assert [("price", False) in columns for columns in shown] == [False, True]
 
 
 def test_leaks_between_training_and_test_are_counted():

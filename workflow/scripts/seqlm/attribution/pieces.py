@@ -58,9 +58,13 @@ def _join(name, arrays):
     )  # fmt: skip
 
 
+ADDED, PEAKS = ("energy_joules", "queue_seconds"), ("peak_memory_bytes", "peak_host_memory_bytes")
+
+
 def join_costs(parts):
     """What several jobs cost together: seconds and work added up, the largest peak of memory."""
     total = {key: sum(part.get(key, 0) for part in parts) for key in ("seconds", "samples", "tokens")}
     rates = {f"{key}_per_second": total[key] / total["seconds"] for key in ("samples", "tokens") if total["seconds"]}
-    peak = max(part["peak_memory_bytes"] for part in parts)
-    return {**parts[0], **total, **rates, "peak_memory_bytes": peak}
+    total |= {key: sum(part[key] for part in parts) for key in ADDED if all(key in part for part in parts)}
+    peaks = {key: max(part[key] for part in parts) for key in PEAKS if key in parts[0]}
+    return {**parts[0], **total, **rates, **peaks}

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+FULL_DISK = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")
 
 
 class InputError(ValueError):
@@ -49,6 +51,9 @@ def in_one_line(error):
     if isinstance(error, OSError):
         where, what = error.filename or "file system", error.strerror or error
         return f"{where}: {what}; check the path, its rights and free disk space"
+    # Rust's and C++'s writers of tensors raise no OSError.
+    if any(words in str(error) for words in FULL_DISK):
+        return f"file system: {' '.join(str(error).split())}; free disk space and run it again"
     return None
 
 
@@ -63,10 +68,12 @@ def one_line_errors(log=None):
     """
     try:
         yield
-    except (InputError, OSError) as error:
+    except Exception as error:
         line = in_one_line(error)
+        if line is None:
+            raise
         print(f"seqlm: {line}", file=sys.stderr)
         if log:
-            with open(log, "a") as handle:
+            with suppress(OSError), open(log, "a") as handle:  # on a full disk
                 print(f"seqlm: {line}", file=handle)
         sys.exit(1)

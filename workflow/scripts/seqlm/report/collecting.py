@@ -18,6 +18,8 @@ UNITS = {
     "seconds": "s", "seconds_to_best": "s", "samples": "samples", "tokens": "tokens", "samples_per_second": "samples/s",
     "tokens_per_second": "tokens/s", "peak_memory_bytes": "bytes", "parameters": "parameters",
     "trainable_parameters": "parameters", "threads": "threads", "epochs": "epochs", "steps": "steps",
+    "wall_seconds": "s", "queue_seconds": "s", "energy_joules": "J", "peak_host_memory_bytes": "bytes",
+    "attempts": "attempts", "devices": "devices",
 }  # fmt: skip
 
 
@@ -119,14 +121,20 @@ def collect_settings(folders):
     return _typed(pd.DataFrame(rows, columns=columns)) if rows else pd.DataFrame(columns=columns)
 
 
-def collect_costs(paths, where="tables/costs.tsv"):
-    """costs.tsv: every number of every stage in cost.json files (one stage each, or a list of stages)."""
+def collect_costs(paths, where="tables/costs.tsv", price_per_hour=None):
+    """costs.tsv: every number of every stage in cost.json files (one stage each, or a list of stages).
+
+    With `price_per_hour`, of a device, there is the ``price`` of each stage: of all attempts on all its devices.
+    """
     rows = []
     for path in paths:
         content = read_json(path)
         for stage in content if isinstance(content, list) else [content]:
             if "stage" not in stage:
                 raise InputError(path, "names no stage", "delete it and run the job again")
+            if price_per_hour is not None and "seconds" in stage:
+                hours = stage.get("wall_seconds", stage["seconds"]) / 3600
+                stage = stage | {"price": hours * stage.get("devices", 1) * price_per_hour}
             for quantity, value in stage.items():
                 if isinstance(value, (int, float)) and not isinstance(value, bool):
                     unit, device = UNITS.get(quantity, ""), stage.get("device", "")
@@ -238,7 +246,8 @@ def cost_totals(costs, kinds):
     -------
     DataFrame
         dataset, model, pretrain (of its backbone, once), features, fit (means over folds and seeds), total,
-        samples_per_second (while fitting), peak_memory_bytes (highest of any stage), device.
+        samples_per_second (while fitting), peak_memory_bytes (highest of any stage), energy_joules and price (of the
+        same stages as total; NaN where not known), device.
     """
     columns = [
         "dataset",
@@ -249,6 +258,8 @@ def cost_totals(costs, kinds):
         "total",
         "samples_per_second",
         "peak_memory_bytes",
+        "energy_joules",
+        "price",
         "device",
     ]
     seconds = costs[costs["quantity"] == "seconds"]
@@ -269,8 +280,19 @@ def cost_totals(costs, kinds):
             "device": next((name for name in fitting["device"].dropna() if name), ""),
         }  # fmt: skip
         row["total"] = row["pretrain"] + row["features"] + row["fit"]
+        for quantity in ("energy_joules", "price"):
+            row[quantity] = _of_training(costs, own, backbone, quantity)
         rows.append(row)
     return pd.DataFrame(rows, columns=columns)
+
+
+def _of_training(costs, own, backbone, quantity):
+    """Sum of a quantity over pretraining (of a backbone, once), features and fit (means); NaN where none is known."""
+    chosen = own[own["quantity"] == quantity].groupby("stage")["value"].mean()
+    pretraining = (costs["dataset"] == PRETRAINING) & (costs["model"] == backbone) & (costs["stage"] == "pretrain")
+    once = costs.loc[pretraining & (costs["quantity"] == quantity), "value"]
+    known = [*chosen[chosen.index.isin(["features", "fit"])], *once]
+    return float(np.sum(known)) if known else np.nan
 
 
 def collect_loo(paths):

@@ -65,8 +65,12 @@ def totals_table(totals):
     for stage in ("pretrain", "features", "fit", "total"):
         table[stage] = [duration(value) if value == value else "n/a" for value in table[stage]]
     table["peak_memory_bytes"] = table["peak_memory_bytes"] / 1e6
+    table["energy_joules"] = table["energy_joules"] / 1e3
+    table["price"] = [f"{value:.3g}" if value == value else "n/a" for value in table["price"]]
+    unknown = [key for key in ("energy_joules", "price") if totals[key].isna().all()]
     names = {"samples_per_second": "samples/s (fit)", "peak_memory_bytes": "peak memory (MB)"}
-    return as_cells(table.rename(columns=names), digits=0)
+    names |= {"energy_joules": "energy (kJ)"}
+    return as_cells(table.drop(columns=unknown).rename(columns=names), digits=0)
 
 
 def loo_table(loo):

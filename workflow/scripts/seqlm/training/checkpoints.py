@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -45,11 +45,26 @@ class Checkpoints:
         with atomic_path(identity) as path:
             path.write_text(json.dumps({"fingerprint": wanted}))
 
+    def note(self, spent):
+        """Keep what has been spent until now, beside the checkpoints; a full disk is no matter here."""
+        with suppress(OSError), atomic_path(self.folder / "spent.json") as path:
+            path.write_text(json.dumps(spent))
+
+    def noted(self):
+        """What `note` kept last; empty without."""
+        try:
+            return json.loads((self.folder / "spent.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
     def latest(self):
         """Path of the newest complete checkpoint, or None. Half-written ones are removed with a message."""
         for half in self.folder.glob(".tmp-*"):
-            say(f"{half}: half-written checkpoint skipped")
-            shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()
+            if half.is_dir():
+                say(f"{half}: half-written checkpoint skipped")
+                shutil.rmtree(half, ignore_errors=True)
+            else:
+                half.unlink()
         for folder in reversed(self._all()):
             try:
                 digests = json.loads((folder / "complete.json").read_text())

@@ -9,6 +9,7 @@ jobs that need the same features (other folds, other seeds) share one file.
 import copy
 import hashlib
 import json
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -172,7 +173,9 @@ def _write(model, X, data, about, known, precision, device, batch_size):
     shape = (len(X), *width)
     done = known["done"] if known else 0
     _check_room(data.parent, (len(X) - done) * int(np.prod(width)) * dtype.itemsize)
-    file = np.memmap(data, dtype, "r+" if known else "w+", shape=shape)
+    if known is None:
+        _allocate(data, int(np.prod(shape)) * dtype.itemsize)
+    file = np.memmap(data, dtype, "r+", shape=shape)
     cost = CostLog(
         "features",
         device=device,
@@ -213,6 +216,18 @@ def _fingerprint(model, X, precision):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(str(tuple(X.shape)).encode() + X.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _allocate(path, size):
+    """Make a file of a size that is really there: a memory map of a file for which the disk has no room is a crash."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                path.unlink()
+                raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _check_room(folder, needed):

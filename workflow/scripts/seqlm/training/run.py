@@ -104,6 +104,7 @@ def fit(
     progress = Progress(**json.loads((resume / "progress.json").read_text())) if resume else Progress()
     if not first:
         progress.meter, progress.cost = None, {}  # the first process has counted these
+    spent = store.noted() if store else {}
     seed_everything(settings.seed)
     reuse_memory()
     cost = CostLog(
@@ -112,7 +113,7 @@ def fit(
         precision=precision,
         parameters=sum(p.numel() for p in model.parameters()),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        previous=progress.cost,
+        previous=progress.cost | spent,
     )
     with cost:
         engine = Engine(model, objective, train, parts, settings, precision, store, progress, cost, also)

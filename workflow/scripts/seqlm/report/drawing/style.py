@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from seqlm.common.errors import InputError
@@ -122,6 +123,13 @@ def short(value):
 def memory(n_bytes):
     """Bytes as MB or GB."""
     return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def energy_and_price(row):
+    """What a training took in words, of a row that may have energy_joules and price."""
+    joules, price = row.get("energy_joules", np.nan), row.get("price", np.nan)
+    energy = [f"{short(joules)}J"] if joules > 0 else []
+    return energy + ([f"price {price:.3g}"] if price > 0 else [])
 
 
 def time_unit(seconds):

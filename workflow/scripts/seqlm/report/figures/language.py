@@ -3,7 +3,18 @@
 import numpy as np
 
 from seqlm.report.drawing.bars import time_bars
-from seqlm.report.drawing.style import FAINT, drawing, legend, looks, memory, ordered, short, some, wrap
+from seqlm.report.drawing.style import (
+    FAINT,
+    drawing,
+    energy_and_price,
+    legend,
+    looks,
+    memory,
+    ordered,
+    short,
+    some,
+    wrap,
+)
 
 
 def draw_loss(history, language, outputs, backbone=None, names=None):
@@ -155,4 +166,5 @@ def cost_note(row):
         f"{short(row[f'{w}_per_second'])} {w}/s" for w in ("samples", "tokens") if row.get(f"{w}_per_second", 0) > 0
     ]
     peak = [f"peak {memory(row['peak_memory_bytes'])}"] if row.get("peak_memory_bytes", 0) > 0 else []
+    peak += energy_and_price(row)
     return f"{first} · {rates[0]}\n" + " · ".join(rates[1:] + peak) if rates else " · ".join([first, *peak])

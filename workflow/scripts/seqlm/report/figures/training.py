@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
 from seqlm.report.drawing.bars import stage_legend, time_bars
-from seqlm.report.drawing.style import axis_name, drawing, legend, looks, memory, ordered, short, some
+from seqlm.report.drawing.style import axis_name, drawing, energy_and_price, legend, looks, memory, ordered, short, some
 
 
 def draw_training(history, outputs, dataset, model=None, metric="pearson", names=None):
@@ -111,4 +111,6 @@ def draw_fit_time(totals, outputs, dataset, names=None):
 def _note(row):
     total = f"{row['total']:.0f} s" if row["total"] >= 10 else f"{row['total']:.1f} s"
     rate = f" · {short(row['samples_per_second'])} samples/s" if row["samples_per_second"] > 0 else ""
-    return total + rate + (f"\npeak {memory(row['peak_memory_bytes'])}" if row["peak_memory_bytes"] > 0 else "")
+    peak = [f"peak {memory(row['peak_memory_bytes'])}"] if row["peak_memory_bytes"] > 0 else []
+    below = " · ".join([*peak, *energy_and_price(row)])
+    return total + rate + (f"\n{below}" if below else "")

@@ -41,6 +41,7 @@ class Heartbeat(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if self.bar is not None:
             self.bar.update(state.global_step - self.bar.n)
+        self.engine.note_what_is_spent()
         control.should_save |= self.engine.save_is_due()
         return control
 

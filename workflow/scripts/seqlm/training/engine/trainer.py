@@ -55,6 +55,7 @@ class Engine(Trainer):
         self.interruption = Interruption()
         self.part = None  # examples of a batch that memory has room for
         self.last_save, self.asked = time.monotonic(), False
+        self.last_note = time.monotonic()
         self.keeps = processes.first_says(bool(store))  # the first process alone has the store
         micro, size = settings.micro_batch or settings.batch_size, processes.size()
         pieces = -(-settings.batch_size // (micro * size))
@@ -278,6 +279,12 @@ class Engine(Trainer):
 
     # Checkpoints
 
+    def note_what_is_spent(self):
+        """Every few seconds, for a run that is killed and goes on from a checkpoint that is older."""
+        if self.store and time.monotonic() - self.last_note >= NOTE_SECONDS:
+            self.store.note(self.cost.spent())
+            self.last_note = time.monotonic()
+
     def save_is_due(self):
         """Whether all processes are to write a checkpoint now, as one of them finds."""
         due = self.keeps and time.monotonic() - self.last_save >= self.settings.checkpoint_seconds
@@ -304,6 +311,7 @@ class Engine(Trainer):
         if processes.rank() == 0:
             with self.store.writing(self.state.global_step) as folder:
                 self._write_checkpoint(folder, meter, states)
+            self.store.note(self.cost.spent())
         self.last_save = time.monotonic()
         processes.gather(None)  # a process that ends before the first has written would end it, too
         if self.asked and not self.progress.finished:
@@ -341,6 +349,7 @@ class Engine(Trainer):
         (model or self.model).load_state_dict(weights, strict=False)
 
 
+NOTE_SECONDS = 5.0
 TINY = torch.finfo(torch.float32).tiny
 
 
