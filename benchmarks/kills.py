@@ -152,17 +152,17 @@ def kill_a_job(runs, expected, stage, target, seconds, moments):
     return struck, equal
 
 
-def kill_snakemake(runs, seconds, moments, times):
-    """Kill Snakemake so many times over one run of the whole study; whether each that followed got further."""
+def kill_snakemake(runs, asked, seconds, moments, times):
+    """Kill Snakemake so many times over one run of what is asked; whether it is complete after that."""
     for _ in range(times):
-        snakemake = runs.start("metrics", "attributions")
+        snakemake = runs.start(*asked)
         time.sleep(moments.uniform(0.1, 0.8) * seconds / 2)
         if snakemake.poll() is None:
             os.kill(snakemake.pid, signal.SIGKILL)
         snakemake.wait()
         if not runs.run("--unlock"):
             return False
-    return runs.run("metrics", "attributions")
+    return runs.run(*asked)
 
 
 def main():
@@ -170,10 +170,15 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--snakemake", type=int, default=5, help="how often Snakemake itself is killed")
     parser.add_argument("--seconds", type=int, default=10, help="about how long each training takes")
+    parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     moments = random.Random(options.seed)
-    everything = [target for targets in STAGES.values() for target in targets]
+    chosen = [(stage, target) for stage in options.stages for target in STAGES[stage]]
+    targets, asked = [target for _, target in chosen], [f"results/kills/{target}" for _, target in chosen]
+    if len(options.stages) == len(STAGES):
+        asked = ["metrics", "attributions"]
+    compared = [*targets, "predictions", "attributions", "tables"]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         config = study(folder, options.seconds)
@@ -181,7 +186,7 @@ def main():
             config["sources"][name[0]] = {kind: str(folder / name) for kind in config["sources"][name[0]]}
         alone, lived = Runs(folder / "alone", config), {}
         begin = time.monotonic()
-        for target in everything:  # one by one, to know how long the process of each lives
+        for target in targets:  # one by one, to know how long the process of each lives
             snakemake = alone.start(f"results/kills/{target}")
             last = None
             while (process := alone.job(snakemake)) is not None:
@@ -190,25 +195,24 @@ def main():
                     process.wait()
                     lived[target], last = time.monotonic() - started, process.pid
             snakemake.wait()
-        if not alone.run("metrics", "attributions"):
+        if not alone.run(*asked):
             sys.exit((alone.folder / "said.log").read_text()[-3000:])
         whole = time.monotonic() - begin
         print(f"left alone: {whole:.0f} s", flush=True)
-        expected = alone.files(everything) | alone.files(["predictions", "attributions", "tables"])
+        expected = alone.files(compared)
         struck = kept = 0
-        chosen = [(stage, target) for stage, targets in STAGES.items() for target in targets]
         turn = moments.randrange(len(chosen))
         while struck < options.kills:
             stage, target = chosen[turn % len(chosen)]
-            turn += 3  # over all stages, whatever the number of kills
+            turn += 2 if len(chosen) % 2 else 1  # over all stages, whatever the number of kills
             hit, equal = kill_a_job(alone, expected, stage, target, lived[target], moments)
             struck, kept = struck + hit, kept + (hit and equal)
         print(f"jobs killed: {kept} of {struck} ended with the same bytes", flush=True)
         survived = 0
         if options.snakemake:
             runs = Runs(folder / "killed", config)
-            done = kill_snakemake(runs, whole, moments, options.snakemake)
-            found = runs.files(everything) | runs.files(["predictions", "attributions", "tables"])
+            done = kill_snakemake(runs, asked, whole, moments, options.snakemake)
+            found = runs.files(compared)
             left = runs.remains()
             survived = options.snakemake if done and same(found, expected) and not left else 0
             for name in left:

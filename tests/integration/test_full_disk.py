@@ -63,7 +63,7 @@ def test_every_writer_says_so_in_one_line(disk, tmp_path, capfd, what):
     folder = disk(200)
     with pytest.raises(SystemExit) as ended, one_line_errors(folder / "log"):
         WRITERS[what](folder)
-    *bars, said = capfd.readouterr().err.splitlines()
+    *bars, said = filter(None, capfd.readouterr().err.splitlines())
     assert ended.value.code == 1 and all("shards" in bar for bar in bars), bars
     assert said.startswith("seqlm: ") and "No space left on device" in said and "free disk space" in said
     assert not [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size and path.name != "log"]

@@ -1,12 +1,14 @@
 """The small study on a real SLURM of this machine, started for the test: `make test-slurm`."""
 
 import copy
+import json
 import os
 import re
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -16,7 +18,7 @@ from conftest import ROOT, Workflow, small_study
 
 pytestmark = pytest.mark.slurm
 
-PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 1}}
+PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,31 @@ def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm
     Workflow(tmp_path / "straight", config)(wanted)
     weights = [(tmp_path / name / wanted / "model.safetensors").read_bytes() for name in ("straight", "ended")]
     assert weights[0] == weights[1]
+
+
+def test_a_training_of_two_devices_is_one_job_with_two_gpus(slurm, tmp_path):
+    config = small_study()
+    config["backbones"]["gpt-vocab4"] |= {"steps": 300, "dropout": 0.0, "evaluate_every": 100}
+    wanted, curves = "results/small/backbones/gpt-vocab4", []
+    for devices in (2, 1):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        config["devices"] = devices
+        study, held = OnCluster(folder, config), set()
+        if devices == 2:
+            process = study.start(wanted)
+            while process.poll() is None:
+                for job in running():
+                    held |= set(re.findall(r"GRES=gpu:(\d)", run("scontrol", "-d", "show", "job", job, check=False)))
+                time.sleep(0.5)
+            assert process.returncode == 0, study.log()[-6000:]
+            assert held == {"2"}
+            cost = json.loads((folder / wanted / "cost.json").read_text())
+            assert cost["devices"] == 2 and cost["queue_seconds"] >= 0
+        else:
+            Workflow(folder, config)(wanted)
+        curves.append(pd.read_csv(folder / wanted / "history.tsv", sep="\t")["value"])
+    np.testing.assert_allclose(*curves, atol=1e-3)
 
 
 def test_a_job_that_would_never_start_is_told_before(slurm, tmp_path):
