@@ -74,7 +74,8 @@ class Workflow:
     def __call__(self, *arguments, snakefile="Snakefile", cores=2, check=True, timeout=900, snakemake=None):
         command = [
             *(snakemake or [sys.executable, "-m", "snakemake"]), "-s", str(ROOT / snakefile),
-            "--directory", str(self.folder), "--configfile", str(self.config), "--cores", str(cores), "--profile", "none",
+            "--directory", str(self.folder), "--configfile", str(self.config),
+            "--cores", str(cores), "--profile", "none",
             "--workflow-profile", str(ROOT / "profiles/default"), *arguments,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self.environment())
