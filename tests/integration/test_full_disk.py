@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from studies import Workflow, small_study
 
-from conftest import Workflow, small_study
 from seqlm import load_model
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import write_arrays, write_json, write_parquet, write_table

@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 import pytest
-
-from conftest import ROOT
+from studies import ROOT
 
 
 @pytest.mark.slow

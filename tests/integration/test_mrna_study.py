@@ -8,9 +8,9 @@ import pytest
 import shap
 from matplotlib.image import imread
 from scipy.stats import rankdata
+from studies import Workflow
 
 import seqlm
-from conftest import Workflow
 from seqlm.inference.prediction import predict_targets
 from seqlm.sequences.transcripts.transcript import Transcript, parse_tokens
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from studies import Workflow
 
-from conftest import Workflow
 from seqlm.sequences.motif_files import jaspar_motifs
 
 PLANTED, DECOY = ("MA0139", "MA0506"), "MA0106"  # CTCF, NRF1; p53

@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from slurm_cluster import NotHere, cluster, run
-
-from conftest import ROOT, Workflow, small_study
+from studies import ROOT, Workflow, small_study
 
 pytestmark = pytest.mark.slurm
 

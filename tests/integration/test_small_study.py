@@ -9,9 +9,9 @@ import pandas as pd
 import pyBigWig
 import pytest
 from documented import disagreements, documented
+from studies import Workflow, small_study
 
 import seqlm
-from conftest import Workflow, small_study
 from seqlm.sequences import Genome
 
 

@@ -8,8 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-
-from conftest import small_study
+from studies import small_study
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-
-from conftest import Workflow
+from studies import Workflow
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,7 @@ import tomllib
 
 import pytest
 import yaml
-
-from conftest import small_study
+from studies import small_study
 
 
 def instructions(root):

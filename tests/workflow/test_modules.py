@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from git_server import commit_of, served
+from studies import small_study
 from test_dry_runs import job_counts
-
-from conftest import small_study
 
 OUTER = Path(__file__).parent / "outer/Snakefile"
 

@@ -17,7 +17,7 @@ CONFIG = {
     "datasets": {"d": {"target": "class", "table": {"source": "a"}}},
     "tokenizers": {"t": {"kind": "character"}},
     "backbones": {"b": {"tokenizer": "t", "corpus": ["g"]}},
-    "models": {"tracks": {"backbone": "b", "head": "conv"}, "probe": {"backbone": "b", "head": "linear"}},
+    "models": {"lm": {"backbone": "b", "head": "conv"}, "probe": {"backbone": "b", "head": "linear"}},
     "runs": {"d": {}},
 }
 
@@ -36,7 +36,7 @@ def test_a_run_that_names_no_models_gets_strong_baselines_and_what_fits():
     assert models() == ["kmer", "cnn", "dilated", "probe"]
     assert models(dataset={"aligned": True}) == ["kmer", "onehot", "cnn", "dilated", "probe"]
     track = {"target": "track", "windows": {"source": "g"}, "label": {"motif": "m"}, "table": {}}
-    assert models(dataset=track) == ["cnn", "dilated", "tracks"]
+    assert models(dataset=track) == ["cnn", "dilated", "lm"]
     mrna = {"target": "scalar", "transcripts": {"source": "a"}, "table": {}}
     assert models(dataset=mrna)[:2] == ["linear", "saluki"]
 

@@ -73,7 +73,7 @@ def job(folder, devices, what="train", **options):
 
 
 def ended(process, status=0):
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=900)[1]
     assert process.returncode == status, said
     return said
 
