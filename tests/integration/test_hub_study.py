@@ -43,7 +43,7 @@ def study(commits, packages):
             "species": {
                 "target": "class",
                 "windows": {"sources": {"fly": "fly", "yeast": "yeast"}, "length": 60, "per_class": 30},
-                "folds": {"scheme": "ratio", "train": 60, "validation": 20, "test": 20},
+                "folds": {"scheme": "ratio", "train": 60, "validation": 20, "test": 20, "group": "cluster"},
             }
         },
         "backbones": backbones,
