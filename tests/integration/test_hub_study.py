@@ -23,7 +23,7 @@ CONVERTED = {"rnafm": "multimolecule", "calm": "multimolecule"}
 TRUSTED = ("own-code", "generator")
 
 
-def study(commits, packages):
+def study(commits, packages, table):
     backbones = {
         name: {"hub": f"authors/{name}", "revision": commit, "trust_remote_code": name in TRUSTED}
         for name, commit in commits.items()
@@ -35,15 +35,12 @@ def study(commits, packages):
         "seeds": [1],
         "threads": 1,
         "precision": "fp32",
-        "sources": {
-            "fly": {"fasta": str(ROOT / "resources/demo/dmel_chr4.fa.gz")},
-            "yeast": {"fasta": str(ROOT / "resources/demo/scer_chrI.fa.gz")},
-        },
+        "sources": {"windows": {"table": str(table)}},
         "datasets": {
             "species": {
                 "target": "class",
-                "windows": {"sources": {"fly": "fly", "yeast": "yeast"}, "length": 60, "per_class": 30},
-                "folds": {"scheme": "ratio", "train": 60, "validation": 20, "test": 20, "group": "cluster"},
+                "table": {"source": "windows", "id": "id"},
+                "folds": {"scheme": "ratio", "train": 60, "validation": 20, "test": 20},
             }
         },
         "backbones": backbones,
@@ -58,6 +55,17 @@ def study(commits, packages):
             }
         },
     }
+
+
+def windows(path, n=60, length=60):
+    """Windows of two species that differ in G+C."""
+    rng = np.random.default_rng(0)
+    rows = ["id\tsequence\tlabel"]
+    for i in range(n):
+        gc = (0.3, 0.6)[i % 2]
+        text = "".join(rng.choice(list("ACGT"), length, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2]))
+        rows.append(f"w{i}\t{text}\t{('fly', 'yeast')[i % 2]}")
+    path.write_text("\n".join(rows) + "\n")
 
 
 def publish(hub, folder):
@@ -106,7 +114,8 @@ def test_every_family_from_a_name_on_the_hub_to_a_report(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     (tmp_path / "work").mkdir()
-    workflow = Workflow(tmp_path / "work", study(commits, packages))
+    windows(tmp_path / "windows.tsv")
+    workflow = Workflow(tmp_path / "work", study(commits, packages, tmp_path / "windows.tsv"))
     results = workflow.results
     with hub.serving():
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
