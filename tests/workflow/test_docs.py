@@ -85,10 +85,11 @@ def test_targets_stand_before_config_files(root):
         assert files and all(word == "$(CONFIG)" or word.endswith(".yaml") for word in files), f"{name}: {command}"
 
 
-def test_the_readme_says_where_targets_stand_and_why_a_job_may_wait_for_ever(root):
+def test_targets_stand_first_and_why_a_job_may_wait_for_ever(root):
     text = " ".join((root / "README.md").read_text().split())
     assert "Targets stand first" in text
-    assert "PartitionTimeLimit" in text and "make slurm-check" in text
+    clusters = (root / "docs/clusters.md").read_text()
+    assert "make slurm-check" in text and "PartitionTimeLimit" in clusters and "make slurm-check" in clusters
     block = text[text.index("## Running parts of a study") :].split("```")[1]
     first = [command.split()[0] for command in block.split("snakemake ")[1:]]
     assert len(first) == 4 and all(word.isalpha() for word in first)  # a target, not an option
