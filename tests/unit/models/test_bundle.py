@@ -127,6 +127,21 @@ def test_auto_classes_load_our_reading_of_published_models(tmp_path, kind):
     assert float(run(code, tmp_path / "b").split()[-1]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "first", ["BertConfig", *(pytest.param(name, marks=pytest.mark.slow) for name in ("PreTrainedModel", "EsmModel"))]
+)
+def test_auto_classes_know_ours_whatever_is_imported_first(first):
+    """transformers imports its Auto classes in the midst of the first class that anybody asks for."""
+    code = f"""if True:
+        import seqlm, torch
+        from transformers import {first}
+        import transformers
+        print(*sorted(kind.model_type for kind in transformers.MODEL_MAPPING._extra_content))
+    """
+    known = run(code).split()
+    assert {"seqlm-gpt", "seqlm-esm", "seqlm-bert", "seqlm-caduceus", "seqlm-hyena", "seqlm-backbone"} <= set(known)
+
+
 def test_import_is_light():
     code = (
         "import sys, seqlm; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules], dir(seqlm)[-2:])"

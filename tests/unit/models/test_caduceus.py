@@ -110,6 +110,20 @@ def test_padding_is_not_in_the_way(published):
     np.testing.assert_allclose(seqlm.embed(model, SEQUENCES), alone, atol=1e-5)
 
 
+def test_an_encoder_alone(published):
+    _, _, model = published
+    found = seqlm.embed(model.base_model, SEQUENCES, tokenizer=model.tokenizer)
+    np.testing.assert_array_equal(found, seqlm.embed(model, SEQUENCES))
+
+
+def test_maps_are_shared_whatever_the_config_says_of_the_output_layer(published):
+    folder, _, model = published
+    edit(folder, "config.json", tie_word_embeddings=False)
+    again = load_language_model(folder)
+    np.testing.assert_allclose(seqlm.embed(again, SEQUENCES), seqlm.embed(model, SEQUENCES), atol=1e-6)
+    edit(folder, "config.json", remove=["tie_word_embeddings"])
+
+
 def test_what_is_trained(published):
     folder, _, _ = published
     model = load_language_model(folder)

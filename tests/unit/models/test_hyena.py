@@ -13,7 +13,7 @@ import seqlm
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import predict_targets
 from seqlm.models.language.backbone import BackboneModel, longest_input
-from seqlm.models.language.hub import load_language_model
+from seqlm.models.language.hub import fetch_bundle, load_language_model
 from seqlm.models.language.tuning import tuned
 
 SEQUENCES = ["ATGGTAGCTACATCATCTACATCA", "GATTNCAGATTA", "CCGGTTAACGATGCATGCATGCTTACTGCAGGAT"]
@@ -90,6 +90,18 @@ def test_it_is_what_its_papers_say(folder, model):
                                    rtol=1e-5)  # fmt: skip
         np.testing.assert_allclose(seqlm.embed(model, [sequence])[0], states.mean(0), atol=2e-5)
     assert longest_input(model, model.tokenizer) == LONGEST - 2  # what the tokenizer says
+
+
+def test_an_encoder_alone(tmp_path):
+    """Published without an output layer it is read and kept, though its parts have names that ours have, too."""
+    FAMILIES["hyenadna"](tmp_path)
+    expected = seqlm.embed(load_language_model(tmp_path), SEQUENCES)
+    path = tmp_path / "model.safetensors"
+    save_file({k: v for k, v in load_file(path).items() if "lm_head" not in k}, path, {"format": "pt"})
+    fetch_bundle(tmp_path / "bundle", "hyenadna", tmp_path)
+    again = load_language_model(tmp_path / "bundle")
+    assert again.get_output_embeddings() is None
+    np.testing.assert_allclose(seqlm.embed(again, SEQUENCES), expected, atol=1e-6)
 
 
 def test_places_and_paces_of_a_new_model():

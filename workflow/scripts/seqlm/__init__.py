@@ -8,6 +8,7 @@ packages is imported first.
 """
 
 import importlib
+import sys
 
 from wrapt import register_post_import_hook
 
@@ -38,14 +39,36 @@ def __dir__():
     return __all__
 
 
+_AUTO = "transformers.models.auto.modeling_auto"
+# What our modules import besides. Where one of these is the first that somebody imports, the Auto classes are ready in
+# its midst, and what needs it must wait for its end.
+_NEEDED = [
+    f"transformers.{name}"
+    for name in ("configuration_utils", "modeling_utils", "models.bert.configuration_bert",
+                 "models.esm.configuration_esm", "models.esm.modeling_esm",
+                 "models.mamba.configuration_mamba", "models.mamba.modeling_mamba")
+]  # fmt: skip
+
+
 def _announce(_):
     # Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run
     # while one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules.
+    if _AUTO not in sys.modules:
+        return
     from seqlm.models.registry import modules
 
     for name in modules():
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            if not any(map(_half_imported, _NEEDED)):
+                raise
 
 
-register_post_import_hook(_announce, "transformers.models.auto.modeling_auto")
+def _half_imported(name):
+    return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
+
+
+for _name in (_AUTO, *_NEEDED):
+    register_post_import_hook(_announce, _name)
 register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")

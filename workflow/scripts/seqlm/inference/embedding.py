@@ -19,6 +19,7 @@ from seqlm.common.errors import InputError
 from seqlm.common.memory import in_parts
 from seqlm.common.runtime import pick_device
 from seqlm.inference.reading import check_size, readable
+from seqlm.models.base import encoder_of
 from seqlm.models.heads import POOLINGS, pool
 from seqlm.models.language.backbone import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.layer_mix import states_by_layer
@@ -133,7 +134,7 @@ def _network(model, tokenizer):
 
         model = load_any(model)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
-    network = getattr(model, "backbone", None) or getattr(model, "base_model", model)
+    network = getattr(encoder_of(model), "base_model", model)
     if not hasattr(network, "get_input_embeddings") or not hasattr(network.config, "hidden_size"):
         raise InputError("embed", f"a {type(model).__name__} has no encoder", "embed with a backbone or a model on one")
     if tokenizer is None:

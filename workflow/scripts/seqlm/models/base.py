@@ -58,6 +58,11 @@ class SequenceConfig(PretrainedConfig):
         self.bases = bases
 
 
+def encoder_of(model):
+    """The encoder that a model of ours stands on; any other model itself (HyenaDNA's own parts are a backbone, too)."""
+    return getattr(model, "backbone", model) if isinstance(model, SequenceModel) else model
+
+
 class SequenceModel(PreTrainedModel):
     """A network that predicts a target from sequences.
 

@@ -22,6 +22,7 @@ from transformers import PretrainedConfig
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models import model_class, model_types
+from seqlm.models.base import encoder_of
 from seqlm.models.origin import check_trust, import_classes, keep_code, origin_of
 from seqlm.tokenization import load_tokenizer
 
@@ -133,7 +134,7 @@ def _licence(config):
 def _keep_code(model, tokenizer, folder):
     """Put the code of a fetched model into its bundle, and take down what it is."""
     origin = origin_of(model.config)
-    encoder = getattr(model, "backbone", model)
+    encoder = encoder_of(model)
     record = keep_code(folder, encoder, encoder.config, tokenizer) if origin else None
     if record is None:
         return

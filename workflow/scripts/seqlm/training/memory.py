@@ -7,6 +7,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from seqlm.common.errors import InputError
+from seqlm.models.base import encoder_of
 from seqlm.models.language.backbone import layers_of
 
 
@@ -22,7 +23,7 @@ def checkpointed(model):
     InputError
         The network is no language model.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = encoder_of(model)
     blocks = layers_of(backbone) if hasattr(backbone, "get_input_embeddings") else []
     if not len(blocks):
         raise InputError("training.gradient_checkpointing", "is for language models", "leave it out")

@@ -87,7 +87,8 @@ class CaduceusConfig(PreTrainedConfig):
         self.bidirectional_weight_tie = bidirectional_weight_tie
         self.pad_vocab_size_multiple = pad_vocab_size_multiple
         self.initializer_range = initializer_range
-        super().__init__(**{"tie_word_embeddings": True} | kwargs)
+        # Whatever is published: without it transformers would tie nothing at all, the two Mambas' maps neither.
+        super().__init__(**kwargs | {"tie_word_embeddings": True})
         self.hidden_size = d_model * (2 if rcps else 1)
 
     @property
