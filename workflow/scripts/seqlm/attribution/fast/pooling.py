@@ -108,7 +108,7 @@ class StitchedPositions:
         self.left, self.right = kept, kept if right is left else positions.kept(right, known_right)
 
     def __call__(self, row, start, window, known):
-        kept = _stitch(row, start, self.positions.kept(window, known), self.left, self.right)
+        kept = stitch(row, start, self.positions.kept(window, known), self.left, self.right)
         return self.positions.gathered(kept, self.everywhere(row, start, window, known))
 
 
@@ -121,12 +121,12 @@ class Stitched:
 
     def __call__(self, row, start, window, known):
         """(M, ...) what `pool` (features, known) makes of M edited sequences."""
-        features = _stitch(row, start, window, self.left, self.right)
-        return self.pool(features, _stitch(row, start, known, self.known_left, self.known_right))
+        features = stitch(row, start, window, self.left, self.right)
+        return self.pool(features, stitch(row, start, known, self.known_left, self.known_right))
 
 
-def _stitch(row, start, window, left, right):
-    """`left` before the window, the window, and `right` behind it: (M, L, ...)."""
+def stitch(row, start, window, left, right):
+    """`left` before the window, the window, and `right` behind it: (M, L, ...); see `StitchedPool`."""
     L, W = left.shape[1], window.shape[1]
     whole = window.new_empty(len(row), L + 2 * W, *left.shape[2:])
     middle = whole[:, W : W + L]

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 
 from seqlm.attribution.fast.layout import channels_last, convolve, rows
-from seqlm.attribution.fast.pooling import stitched_pool
+from seqlm.attribution.fast.pooling import stitch, stitched_pool
 from seqlm.attribution.fast.track import StitchedTrack
 from seqlm.attribution.shift import chunks, shifted
+from seqlm.sequences.codes import NO_BASE
 
-NOTHING = 4
 # Edits in a batch: on a CPU what lies between two layers should stay in the cache.
 EDITS_IN_BATCH = {"cpu": 48, "cuda": 2**12}
 
@@ -38,10 +38,10 @@ class Widening:
 
     def __call__(self, X, row, position, choice, weights=None):
         device = self.run.device
-        X, row, position, choice = (t.to(device) for t in (X.long().clamp(max=NOTHING), row, position, choice))
+        X, row, position, choice = (t.to(device) for t in (X.long().clamp(max=NO_BASE), row, position, choice))
         weights = None if weights is None else weights.to(device)
         with self.run.context():
-            strands = [_Strand(self.model, X, shifted(X, X.new_tensor(NOTHING)) if self.remove else X, X, weights)]
+            strands = [_Strand(self.model, X, shifted(X, X.new_tensor(NO_BASE)) if self.remove else X, X, weights)]
             if self.model.config.reverse_complement:
                 strands.append(self._other_strand(X, weights))
             delta = [strands[0].empty()]
@@ -58,7 +58,7 @@ class Widening:
 
     def _other_strand(self, X, weights):
         turned = complement(X).flip(1)
-        moved = F.pad(turned[:, :-1], (1, 0), value=NOTHING) if self.remove else turned
+        moved = F.pad(turned[:, :-1], (1, 0), value=NO_BASE) if self.remove else turned
         return _Strand(self.model, moved, turned, turned, None if weights is None else weights.flip(1))
 
     def _turned(self, y):
@@ -86,7 +86,7 @@ class _Strand:
         is_track = model.config.target == "track"
         kernel = model.head.conv.kernel_size[0] if is_track else 1
         self.room = K + 2 * sum(self.spacings) + 2 * kernel
-        self.codes = F.pad(torch.stack([left, right]), (self.room, self.room), value=NOTHING)
+        self.codes = F.pad(torch.stack([left, right]), (self.room, self.room), value=NO_BASE)
         self.weight = channels_last(model.conv.weight)
         self.taps = [channels_last(layer.conv.weight) for layer in model.layers]
         # One array a layer: the left sequences' features, then the right ones', with room at both ends.
@@ -96,14 +96,14 @@ class _Strand:
             behind, outputs[1] = self._tower(right)
             self.features = [torch.cat(pair) for pair in zip(self.features, behind, strict=True)]
         self.prediction = outputs[0 if original is left else 1]
+        last = self.features[-1][:, self.room : self.room + self.L].chunk(1 + self.remove)
+        self.sides = last[0], last[-1]
         self.whole = self.W + 2 * sum(self.spacings) + kernel - 1 >= self.L or len(self.spacings) < len(model.layers)
         if is_track:
             self.track = StitchedTrack(self.prediction, *outputs, weights, (self.room, self.room))
             self.weights = weights
         elif not self.whole:
-            inside = slice(self.room, self.room + self.L)
-            last = self.features[-1][:, inside].chunk(1 + self.remove)
-            self.pool = stitched_pool(model.head, last[0], last[-1], left < NOTHING, right < NOTHING)
+            self.pool = stitched_pool(model.head, *self.sides, left < NO_BASE, right < NO_BASE)
 
     def _windowed_layers(self):
         """Spacings of the layers whose window is shorter than the sequence."""
@@ -118,7 +118,7 @@ class _Strand:
 
     def _tower(self, codes):
         """Features that the windowed layers read, and the last one writes, with room; and the prediction."""
-        x, known = self._one_hot(codes), (codes < NOTHING)[..., None]
+        x, known = self._one_hot(codes), (codes < NO_BASE)[..., None]
         x = F.gelu(convolve(F.pad(x, (0, 0, (self.K - 1) // 2, self.before)), self.weight, self.model.conv.bias))
         kept = [x]
         for number, layer in enumerate(self.model.layers):
@@ -149,7 +149,7 @@ class _Strand:
         if self.model.config.target == "track":
             start, y = self._track(start, x)
             return self.track(row, start + self.room, y)
-        known = self._codes(start, x.shape[1]) < NOTHING
+        known = self._codes(start, x.shape[1]) < NO_BASE
         return self.model.head(self.pool(row, start, x, known)).double() - self.prediction[row]
 
     def _layer(self, number, start, x, spacing):
@@ -157,7 +157,7 @@ class _Strand:
         layer, width = self.model.layers[number], x.shape[1]
         around = self._features(number, start - 2 * spacing, width + 4 * spacing)
         around[:, 2 * spacing : 2 * spacing + width] = x
-        known = self._codes(start - 2 * spacing, around.shape[1]) < NOTHING
+        known = self._codes(start - 2 * spacing, around.shape[1]) < NO_BASE
         y = convolve(layer.norm(around) * known[..., None], self.taps[number], layer.conv.bias, dilation=spacing)
         y = F.glu(y) if layer.gated else F.gelu(y)
         return around[:, spacing:-spacing] + layer.mix(y)
@@ -169,7 +169,7 @@ class _Strand:
         first = start - (kernel - 1)
         around = self._features(-1, first, width + 2 * (kernel - 1))
         around[:, kernel - 1 : kernel - 1 + width] = x
-        known = self._codes(first, around.shape[1]) < NOTHING
+        known = self._codes(first, around.shape[1]) < NO_BASE
         place = first[:, None] + torch.arange(around.shape[1], device=x.device)
         exists = (place >= 0) & (place < self.L)
         y = head.conv((head.norm(around * known[..., None]) * exists[..., None]).transpose(1, 2)).transpose(1, 2)
@@ -178,13 +178,10 @@ class _Strand:
 
     def _through_the_rest(self, start, x):
         """Edited sequences put together whole, through the layers that are left."""
-        row, number = self.edit[0], len(self.spacings)
-        y = self._features(number, start.new_full(start.shape, -self.room), self.L + 2 * self.room)
-        place = (start + self.room)[:, None] + torch.arange(x.shape[1], device=x.device)
-        y[torch.arange(len(row), device=x.device)[:, None], place] = x.to(y.dtype)
-        y = y[:, self.room : self.room + self.L]
-        known = (self._codes(torch.zeros_like(start), self.L) < NOTHING)[..., None]
-        for layer in self.model.layers[number:]:
+        row = self.edit[0]
+        y = stitch(row, start, x, *self.sides)
+        known = (self._codes(torch.zeros_like(start), self.L) < NO_BASE)[..., None]
+        for layer in self.model.layers[len(self.spacings) :]:
             y = layer(y, known)
         delta = self._head(y, known).double() - self.prediction[row]
         if self.model.config.target == "track" and self.weights is not None:
@@ -213,4 +210,4 @@ class _Strand:
 
 def complement(codes):
     """Codes of the pairing bases; no base stays none."""
-    return torch.where(codes < NOTHING, 3 - codes, codes)
+    return torch.where(codes < NO_BASE, 3 - codes, codes)

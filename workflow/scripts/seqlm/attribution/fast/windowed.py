@@ -23,8 +23,8 @@ from seqlm.attribution.fast.pooling import stitched_pool
 from seqlm.attribution.fast.track import StitchedTrack
 from seqlm.attribution.shift import chunks, shifted
 from seqlm.models.fourier import BlockConvolution, pays
+from seqlm.sequences.codes import NO_BASE
 
-NOTHING = 4
 # Edits in a batch: on a CPU what lies between two layers should stay in the second-level cache.
 EDITS_IN_BATCH = {"cpu": 192, "cuda": 2**13}
 # Bases in a word of the first convolution's tables: 625 words of 128 channels fit in a second-level cache.
@@ -66,13 +66,13 @@ class Windowed:
 
     def __call__(self, X, row, position, choice, weights=None):
         device = self.run.device
-        X, row, position, choice = (t.to(device) for t in (X.long().clamp(max=NOTHING), row, position, choice))
+        X, row, position, choice = (t.to(device) for t in (X.long().clamp(max=NO_BASE), row, position, choice))
         u = torch.arange(self.W + self.K - 1, device=device)
         # What the hidden window of edit i sees: without the removed base, or with another one in its place.
         seen = u + (u >= self.K - 1) if self.remove else u
-        padded = F.pad(X, (self.K - 1, self.K), value=NOTHING)
+        padded = F.pad(X, (self.K - 1, self.K), value=NO_BASE)
         with self.run.context():
-            X_right = shifted(X, X.new_tensor(NOTHING)) if self.remove else X
+            X_right = shifted(X, X.new_tensor(NO_BASE)) if self.remove else X
             score = _Tracks if self.model.config.target == "track" else _Pooled
             score = score(self, X, X_right, None if weights is None else weights.to(device))
             delta = [score.empty()]
@@ -92,7 +92,7 @@ class Windowed:
 
     def hidden(self, X):
         """First convolution, (n, L + K - 1, C)."""
-        x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NOTHING), 5)[..., :4].to(self.weight.dtype)
+        x = F.one_hot(F.pad(X, (self.K - 1, self.K - 1), value=NO_BASE), 5)[..., :4].to(self.weight.dtype)
         return convolve(x, self.weight, self.model.conv.bias)
 
 
@@ -172,7 +172,7 @@ class _Pooled:
     def __init__(self, path, X, X_right, weights):
         self.path, self.head = path, path.model.head
         inside = slice(path.a, path.a + X.shape[1])
-        known, known_right = X < NOTHING, X_right < NOTHING
+        known, known_right = X < NO_BASE, X_right < NO_BASE
         left = F.gelu(path.hidden(X)[:, inside])
         right = F.gelu(path.hidden(X_right)[:, inside]) if path.remove else left
         parts = left, right, known, known_right
@@ -190,7 +190,7 @@ class _Pooled:
         if self.path.remove:
             known = torch.where(j < self.path.a, self.known[window], self.known_right[window])
         else:
-            known = torch.where(j == self.path.a, (column < NOTHING)[:, None], self.known[window])
+            known = torch.where(j == self.path.a, (column < NO_BASE)[:, None], self.known[window])
         pooled = self.pool(row, position - self.path.a, features.transpose(0, 1), known)
         return self.head(pooled).double() - self.prediction[row]
 
