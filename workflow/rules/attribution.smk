@@ -184,7 +184,7 @@ rule pick_mutagenesis:
     params:
         models=lambda w: STUDY.scored_models(w.dataset),
         examples=3,
-        code=code_digest("explanation/mutagenesis", "explanation/choosing"),
+        code=code_digest("explanation/mutagenesis", "explanation/choosing", "explanation/importance"),
     script:
         "../scripts/pick_mutagenesis.py"
 
@@ -214,6 +214,7 @@ rule score_interactions:
         code=code_digest(
             "explanation/dataset_interactions",
             "explanation/choosing",
+            "explanation/places",
             "attribution",
             "inference/prediction",
             "inference/reading",

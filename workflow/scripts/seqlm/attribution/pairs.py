@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqlm.attribution.inputs import layout_read_by
+from seqlm.attribution.inputs import BASES, layout_read_by
 from seqlm.attribution.loo import leave_one_out
 from seqlm.common.classes import class_number
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import as_module
 
-BASES = "ACGT"
 EDITS = ("mask", "replace")
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from seqlm.attribution.pairs import interactions
 from seqlm.explanation.choosing import rows_of, top_examples
-from seqlm.explanation.places import LETTERS
+from seqlm.explanation.places import LETTERS, text_of
 from seqlm.models.bundle import load_model
 
 COLUMNS = ["dataset", "model", "sequence", "position_a", "base_a", "position_b", "base_b", "effect_a", "effect_b",
@@ -41,10 +41,9 @@ def dataset_interactions(model, by_model, names, settings, class_index="predicte
         known = np.flatnonzero(np.isfinite(scores) & (codes < 4))
         if len(known) < 2:
             continue
-        text = "".join(LETTERS[np.minimum(codes, 4)]).rstrip("N")
         strongest = known[np.argsort(-np.abs(scores[known]), kind="stable")[: settings["positions"]]]
         wanted = "predicted" if class_index == "all" else class_index
-        found = interactions(model, text, strongest, settings["edit"], wanted, device=device)
+        found = interactions(model, text_of(codes), strongest, settings["edit"], wanted, device=device)
         a, b = np.triu_indices(len(found.positions), 1)
         at = np.array(found.positions)
         bases = LETTERS[codes[at]]

@@ -5,7 +5,7 @@ import pandas as pd
 from Bio.motifs import jaspar
 
 from seqlm.common.errors import InputError
-from seqlm.explanation.places import LETTERS, bases_of, first_read, has_place, place_of_stretch
+from seqlm.explanation.places import bases_of, first_read, has_place, place_of_stretch, text_of
 from seqlm.sequences.motifs import motif_scanner
 
 COLUMNS = ["chrom", "start", "end", "name", "score", "strand", "bits", "importance", "example"]
@@ -44,7 +44,7 @@ def motif_hits(scanners, arrays, examples):
     """
     rows, about = [], examples.set_index("id")
     for name, codes, scores in zip(arrays["id"], arrays["codes"], arrays["scores"], strict=True):
-        text = "".join(LETTERS[codes]).rstrip("N")
+        text = text_of(codes)
         example = about.loc[name]
         bases = bases_of(example["sequence"])
         first, placed = first_read(bases, codes), has_place(example, bases)

@@ -27,20 +27,43 @@ def importance(arrays):
     codes, scores = arrays["codes"], arrays["scores"]
     scored = (codes < 4) & np.isfinite(scores)
     one_hot = ((codes[..., None] == np.arange(4)) & scored[..., None]).astype(np.float32)
-    by_base = _by_base(arrays)
-    if by_base is None:
+    if sorted(map(_base, arrays.get("replacements", ()))) != list(BASES):
         hypothetical = one_hot * -np.where(scored, scores, 0)[..., None]
     else:
-        by_base = np.where(one_hot > 0, 0, by_base)  # a base in its own place changes nothing
+        by_base = effects_by_base(arrays)
         known = scored & np.isfinite(by_base).all(2)
         hypothetical = np.where(known[..., None], by_base - by_base.mean(2, keepdims=True), 0)
         one_hot *= known[..., None]
     return one_hot, hypothetical.astype(np.float32)
 
 
-def _by_base(arrays):
-    """Scores of putting A, C, G and T, (n, L, 4); None where others were put, or fewer."""
-    names = [str(name).upper().replace("U", "T") for name in arrays.get("replacements", ())]
-    if sorted(names) != sorted(BASES):
-        return None
-    return arrays["replaced"][..., [names.index(base) for base in BASES]]
+def effects_by_base(arrays):
+    """Effect of putting A, C, G and T at each position.
+
+    Parameters
+    ----------
+    arrays : dict of numpy.ndarray
+        As of `seqlm.attribution.dataset_scores.score_dataset` for edit replace: codes (n, L), replaced (n, L, R),
+        replacements (R,).
+
+    Returns
+    -------
+    float32 array (n, L, 4)
+        Prediction with the base minus prediction with the observed one: 0 for the observed one, nan where a base was
+        not put or nothing was scored.
+    """
+    codes = np.asarray(arrays["codes"])
+    effects = np.full((*codes.shape, 4), np.nan, np.float32)
+    for number, name in enumerate(arrays["replacements"]):
+        base = _base(name)
+        if len(base) == 1 and base in BASES:
+            effects[..., BASES.index(base)] = arrays["replaced"][..., number]
+    scored = np.isfinite(effects).any(2)
+    own = (codes[..., None] == np.arange(4)) & scored[..., None]
+    effects[own] = 0
+    return effects
+
+
+def _base(name):
+    """A replacement as codes spell bases: upper case, with T."""
+    return str(name).upper().replace("U", "T")

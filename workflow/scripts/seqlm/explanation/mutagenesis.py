@@ -3,35 +3,7 @@
 import numpy as np
 
 from seqlm.explanation.choosing import rows_of, top_examples
-
-BASES = "ACGT"
-
-
-def effects_by_base(arrays):
-    """Effect of putting A, C, G and T at each position.
-
-    Parameters
-    ----------
-    arrays : dict of numpy.ndarray
-        As of `seqlm.attribution.dataset_scores.score_dataset` for edit replace: codes (n, L), replaced (n, L, R),
-        replacements (R,).
-
-    Returns
-    -------
-    float32 array (n, L, 4)
-        Prediction with the base minus prediction with the observed one: 0 for the observed one, nan where a base was
-        not put or nothing was scored.
-    """
-    codes = np.asarray(arrays["codes"])
-    effects = np.full((*codes.shape, 4), np.nan, np.float32)
-    for number, name in enumerate(arrays["replacements"]):
-        base = BASES.find(str(name).upper().replace("U", "T"))
-        if base >= 0 and len(str(name)) == 1:
-            effects[..., base] = arrays["replaced"][..., number]
-    scored = np.isfinite(effects).any(2)
-    own = (codes[..., None] == np.arange(4)) & scored[..., None]
-    effects[own] = 0
-    return effects
+from seqlm.explanation.importance import effects_by_base
 
 
 def mutagenesis(by_model, count):

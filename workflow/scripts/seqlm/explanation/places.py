@@ -3,13 +3,19 @@
 import numpy as np
 import pandas as pd
 
+from seqlm.sequences.similarity import plain_bases
+
 LETTERS = np.array(list("ACGTN"))
 
 
 def bases_of(sequence):
     """A sequence's bases as codes spell them: upper case, with T; of atomic tokens each one's first letter."""
-    letters = [token[:1] for token in sequence.split(" ")] if " " in sequence else sequence
-    return "".join(letters).upper().replace("U", "T")
+    return plain_bases(sequence).upper().replace("U", "T")
+
+
+def text_of(codes):
+    """Codes (L,) as a text, without what stands for no base at its end."""
+    return "".join(LETTERS[np.minimum(codes, 4)]).rstrip("N")
 
 
 def first_read(bases, codes):
@@ -22,7 +28,7 @@ def first_read(bases, codes):
     codes : array (L,)
         What it read, then 4 or more.
     """
-    return max(0, bases.find("".join(LETTERS[np.minimum(codes, 4)]).rstrip("N")))
+    return max(0, bases.find(text_of(codes)))
 
 
 def has_place(example, bases):
