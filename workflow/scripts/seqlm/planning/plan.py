@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -86,10 +87,16 @@ def source_bases(study):
     found = {}
     for source in study["sources"]:
         origin = str(study.source_origin(source))
-        count = os.path.getsize(origin) if os.path.exists(origin) else file_size(origin)
+        count = os.path.getsize(origin) if os.path.exists(origin) else _remote_size(origin)
         if count:
             found[source] = count * (4 if origin.split("?")[0].endswith((".gz", ".bgz")) else 1)
     return found
+
+
+@cache
+def _remote_size(address):
+    """Bytes of what is to be fetched; its server is asked once."""
+    return file_size(address)
 
 
 def estimate(study, cores=None):
@@ -175,7 +182,7 @@ def plan_lines(study, jobs, made):
 def _fetched(study):
     """A line on what comes from the internet, with its size where the server says it."""
     here = {name: study.source_origin(name) for name in study["sources"]}
-    sizes = [(f"{name} ({origin}", file_size(origin)) for name, origin in here.items() if "://" in origin]
+    sizes = [(f"{name} ({origin}", _remote_size(origin)) for name, origin in here.items() if "://" in origin]
     for name in study.fetched:
         own = study["backbones"][name]
         sizes.append((f"{name} ({own['hub']}", model_size(own["hub"], own.get("revision"))))

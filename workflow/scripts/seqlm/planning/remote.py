@@ -22,13 +22,15 @@ def model_size(name, revision=None):
     import os
 
     import huggingface_hub
+    from huggingface_hub.utils import filter_repo_objects
+
+    from seqlm.models.language.fetching import wanted
 
     if os.path.isdir(name):
         return None
     try:
-        api = huggingface_hub.HfApi()
-        files = list(api.list_repo_tree(name, revision=revision, recursive=False))
+        listed = list(huggingface_hub.HfApi().list_repo_tree(name, revision=revision, recursive=False))
     except Exception:  # the hub has many ways not to answer
         return None
-    kept = (".safetensors", ".json", ".txt", ".model")
-    return sum(file.size for file in files if hasattr(file, "size") and file.path.endswith(kept)) or None
+    files = [file for file in listed if hasattr(file, "size")]
+    return sum(file.size for file in filter_repo_objects(files, key=lambda file: file.path, **wanted())) or None

@@ -17,6 +17,11 @@ _ELSEWHERE = ["*/*", "consolidated*.safetensors"]  # the same weights for other 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
+def wanted(code=False):
+    """Which files of a model are fetched, as the hub's functions are told."""
+    return {"allow_patterns": [*_FILES, *(_CODE if code else ())], "ignore_patterns": _ELSEWHERE}
+
+
 def fetch(source, revision=None, code=False):
     """Folder with the files of a model, and its commit.
 
@@ -42,12 +47,7 @@ def fetch(source, revision=None, code=False):
     from huggingface_hub import errors
 
     try:
-        found = huggingface_hub.snapshot_download(
-            source,
-            revision=revision,
-            allow_patterns=[*_FILES, *(_CODE if code else ())],
-            ignore_patterns=_ELSEWHERE,
-        )
+        found = huggingface_hub.snapshot_download(source, revision=revision, **wanted(code))
     except errors.GatedRepoError:
         raise InputError(
             source,
