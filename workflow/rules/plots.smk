@@ -219,7 +219,7 @@ rule render_browsing:
         **LIGHT,
     params:
         names=NAMES,
-        code=code_digest("report/browse_page", "report/drawing/style"),
+        code=code_digest("report/browse_page", "report/drawing/style", "report/templates"),
     script:
         "../scripts/render_browsing.py"
 

@@ -1,9 +1,7 @@
 """A page to browse scored examples in: one HTML file that asks for nothing, drawn by its own small script."""
 
-from pathlib import Path
-
-from seqlm.common.files import atomic_path
 from seqlm.report.drawing.style import BASE_COLOURS, looks
+from seqlm.report.templates import write_page
 
 # What an importance is the fall of, and what was done to a base.
 FALLS = {"track": "the sum of the track", "scalar": "the prediction", "class": "the logit of the class"}
@@ -27,11 +25,6 @@ def render_browsing(output, shown, template, names=None):
     names : list of str, optional
         The study's models, for their colours.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(template).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     look = looks(names or shown["models"])
     content = {
         "dataset": shown["dataset"],
@@ -41,6 +34,4 @@ def render_browsing(output, shown, template, names=None):
         "edited": EDITS[shown["edit"]],
         "data": shown | {"colours": [look[model]["color"] for model in shown["models"]], "bases": BASE_COLOURS},
     }
-    page = environment.get_template(Path(template).name).render(content)
-    with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(output, template, content)

@@ -1,15 +1,13 @@
 """The report: one self-contained HTML file made from a study's tables, figures and config."""
 
-from pathlib import Path
-
 from seqlm.common.errors import InputError
-from seqlm.common.files import atomic_path
 from seqlm.evaluation.words import duration, number
 from seqlm.report.chapters import chapter
 from seqlm.report.collecting import cost_totals
 from seqlm.report.page_figures import embedded
 from seqlm.report.page_tables import all_tables, deletions, language_table
 from seqlm.report.provenance import provenance
+from seqlm.report.templates import write_page
 
 
 def render_report(output, config, kinds, tables, figures, template, families=None, summaries=(), by_size=()):
@@ -42,14 +40,8 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
     InputError
         When the study has measured nothing.
     """
-    import jinja2
-
     if not len(tables["metrics"]) and not len(tables["language"]):
         raise InputError(output, "nothing to report: no metrics and no language model", "list something under runs")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(template).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "duration": duration}
     totals, drawn = cost_totals(tables["costs"], kinds), embedded(figures, families or {})
     datasets = list(dict.fromkeys(tables["metrics"]["dataset"].astype(str)))
     made = {summary.get("dataset", ""): summary for summary in summaries}
@@ -69,9 +61,7 @@ def render_report(output, config, kinds, tables, figures, template, families=Non
         "config": _yaml(config),
         "files": _files(config),
     }
-    page = environment.get_template(Path(template).name).render(content)
-    with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(output, template, content, number=number, duration=duration)
 
 
 def _yaml(config):

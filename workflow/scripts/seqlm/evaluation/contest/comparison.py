@@ -36,8 +36,9 @@ def compared(target, classes=None):
 
     Of two classes this is the AUROC, which needs no threshold and means the same where one class is rare.
     """
-    names = COMPARED[target]
-    return tuple(sorted(names, key="auroc".__ne__)) if target == "class" and len(classes) == 2 else names
+    if target == "class" and len(classes) == 2:
+        return "auroc", *(name for name in COMPARED[target] if name != "auroc")
+    return COMPARED[target]
 
 
 def compare(

@@ -15,7 +15,7 @@ class Sums:
     """
 
     def __init__(self, metric, sums):
-        self.metric, self.finish, self.sums = metric, FINISH[metric], sums
+        self.metric, self.sums = metric, sums
 
     @classmethod
     def joined(cls, parts):
@@ -24,11 +24,11 @@ class Sums:
 
     def value(self):
         """The metric."""
-        return float(self.finish(self.sums.sum(0)))
+        return float(FINISH[self.metric](self.sums.sum(0)))
 
     def resampled(self, weights):
         """The metric (replicates,) with every group drawn as often as `weights` (replicates, groups) says."""
-        return self.finish(weights @ self.sums)
+        return FINISH[self.metric](weights @ self.sums)
 
 
 def group_sums(metric, target, y, p, groups, n_groups, shift=0.0):

@@ -218,9 +218,11 @@ class CaduceusModel(CaduceusPreTrained):
         super().__init__(config)
         self.backbone = Backbone(config)
         if config.bidirectional_weight_tie:
-            maps = [name for name, _ in self.named_parameters() if ".mamba_rev." in name and "_proj." in name]
-            maps = [name for name in maps if "in_proj" in name or "out_proj" in name]
-            self._tied_weights_keys = {name: name.replace(".mamba_rev.", ".mamba_fwd.") for name in maps}
+            self._tied_weights_keys = {
+                name: name.replace(".mamba_rev.", ".mamba_fwd.")
+                for name, _ in self.named_parameters()
+                if ".mamba_rev.in_proj." in name or ".mamba_rev.out_proj." in name
+            }
         self.post_init()
 
     def get_input_embeddings(self):
