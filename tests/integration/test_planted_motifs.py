@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("motifs")
     for name, table in zip(("real", "shuffled"), planted(), strict=True):
         table.to_csv(folder / f"{name}.tsv", sep="\t", index=False)
-    run = {"models": ["cnn"], "bootstrap": 100, "motifs": {"jaspar": "vertebrates", "examples": 1000}}
+    run = {"bootstrap": 100, "motifs": {"jaspar": "vertebrates", "examples": 1000}}
     study = {
         "study": "planted", "seeds": [1, 2], "threads": 1, "precision": "fp32",
         "sources": {name: {"table": str(folder / f"{name}.tsv")} for name in ("real", "shuffled")},
@@ -43,8 +43,11 @@ def finished(tmp_path_factory):
                    "folds": {"train": 50, "validation": 10, "test": 40}}
             for name in ("real", "shuffled")
         },
-        "models": {"cnn": {"network": "cnn"}},
-        "runs": {"real": run | {"checks": {"examples": 50, "control": "shuffled"}}, "shuffled": run},
+        "models": {"cnn": {"network": "cnn"}, "dilated": {"network": "dilated"}},
+        "runs": {
+            "real": run | {"models": ["cnn", "dilated"], "checks": {"examples": 50, "control": "shuffled"}},
+            "shuffled": run | {"models": ["cnn"]},
+        },
     }  # fmt: skip
     workflow = Workflow(folder, study)
     workflow("all", "attributions", timeout=3000)
@@ -52,16 +55,27 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_planted_motifs_are_found_and_named_and_the_decoy_is_not(finished):
-    found = pd.read_csv(finished.results / "tables/datasets/real/motifs/cnn/found.tsv", sep="\t")
+@pytest.mark.parametrize("model", ["cnn", "dilated"])
+def test_planted_motifs_are_found_and_named_and_the_decoy_is_not(finished, model):
+    found = pd.read_csv(finished.results / f"tables/datasets/real/motifs/{model}/found.tsv", sep="\t")
     assert set(found["match"][:2]) == {"CTCF", "Nrf1"}
     assert "TP53" not in set(found["match"])
-    hits = pd.read_csv(finished.results / "attributions/real/motifs/cnn.bed", sep="\t", header=None)
+    hits = pd.read_csv(finished.results / f"attributions/real/motifs/{model}.bed", sep="\t", header=None)
     examples = pd.read_parquet(finished.results / "datasets/real/examples.parquet").set_index("id")
     for name, label in (("CTCF", "first"), ("Nrf1", "second")):
         own = hits[hits[3].str.endswith(f"_{name}")]
         assert (examples.loc[own[0].unique(), "target"] == label).mean() > 0.8
     assert "CTCF (MA0139" in (finished.results / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_motifs_anywhere_in_sequences_of_one_length_are_not_read_by_place(finished):
+    settings = pd.read_csv(finished.results / "tables/settings.tsv", sep="\t", dtype=str)
+    real = settings[settings["dataset"] == "real"]
+    assert set(real.loc[real["setting"] == "pooling", "value"]) == {"mean_max"}
+    metrics = pd.read_csv(finished.results / "tables/metrics.tsv", sep="\t")
+    own = metrics[(metrics["dataset"] == "real") & (metrics["part"] == "test") & (metrics["metric"] == "accuracy")]
+    assert (own.groupby("model")["value"].mean() > 0.8).all()  # 0.34 for a dilated network that keeps positions
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 # Models that predict a target: networks trained from scratch, and heads on backbones. All see the same folds.
 
+POOLING = f"{R}/datasets/{{dataset}}/pooling/fold{{fold}}.json"
 TRAINED_ON = {
     "examples": f"{R}/datasets/{{dataset}}/examples.parquet",
     "folds": f"{R}/datasets/{{dataset}}/folds.tsv",
     "backbone": backbone_of,
+    "places": lambda w: POOLING.format(**w) if STUDY.pooling_is_chosen(w.dataset) else [],
 }
 TRAINED_BY = {
     "dataset_name": lambda w: w.dataset,
@@ -13,6 +15,29 @@ TRAINED_BY = {
     "fold": lambda w: int(w.fold),
     "seed": lambda w: int(w.seed),
 }
+
+
+rule choose_pooling:
+    input:
+        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+    output:
+        POOLING,
+    log:
+        f"{LOGS}/datasets/{{dataset}}/pooling.fold{{fold}}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY["threads"]
+    resources:
+        **NETWORK,
+        precision=STUDY["precision"],
+        runtime=minutes(60),
+    params:
+        training=STUDY["training"],
+        fold=lambda w: int(w.fold),
+        code=code_digest("training", "models/networks/cnn", "models/heads"),
+    script:
+        "../scripts/choose_pooling.py"
 
 
 rule train_model:

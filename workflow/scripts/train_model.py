@@ -7,12 +7,14 @@ from pathlib import Path
 
 from seqlm.common.files import atomic_folder
 from seqlm.common.runtime import network_job
+from seqlm.common.tables import read_json
 from seqlm.training.checkpoints import beside, discard
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params, resources, folder = snakemake.params, snakemake.resources, Path(snakemake.output.folder)
+        places = snakemake.input.get("places")
         from seqlm.training.fitting import fit_dataset_model
 
         with atomic_folder(folder) as output:
@@ -22,6 +24,7 @@ def main(snakemake):
                 precision=resources.precision, device=device, checkpoints=beside(folder),
                 checkpoint_seconds=resources.checkpoint_seconds,
                 cache=folder.parents[4] / "cache" / params.dataset_name / params.model_name, code=params.code,
+                places=read_json(places) if places else None,
             )  # fmt: skip
         discard(beside(folder))
 

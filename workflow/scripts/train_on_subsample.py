@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 from seqlm.common.runtime import network_job
-from seqlm.common.tables import write_parquet
+from seqlm.common.tables import read_json, write_parquet
 
 
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
-        params = snakemake.params
+        params, places = snakemake.params, snakemake.input.get("places")
         from seqlm.datasets import load_dataset
         from seqlm.datasets.subsampling import with_fewer_labels
         from seqlm.inference.dataset_predictions import predict_dataset
@@ -25,6 +25,7 @@ def main(snakemake):
                 data, params.fold, params.model, params.training, params.seed, folder,
                 backbone=snakemake.input.get("backbone") or None, names=(params.dataset_name, params.model_name),
                 precision=snakemake.resources.precision, device=device, cache=Path(folder) / "cache",
+                places=read_json(places) if places else None,
             )  # fmt: skip
         write_parquet(predict_dataset(model, data, params.fold, device=device)[0], snakemake.output[0])
 

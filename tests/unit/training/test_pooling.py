@@ -1,18 +1,22 @@
 """How a model gathers positions is decided from its data, kept in the bundle, and told."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 from test_fitting import TRAINING, backbone, dataset, run  # noqa: F401  a fixture among them
 
 import seqlm
 from seqlm.common.errors import InputError
+from seqlm.datasets import Dataset
 from seqlm.datasets.build import build_dataset
 from seqlm.tokenization import learn_tokenizer
 from seqlm.training.pooling import pooling_fields
 
 
 def aligned(data, yes=True):
-    data.summary["aligned"] = yes
+    data.summary |= {"aligned": yes, "aligned_said": True}
     return data
 
 
@@ -91,3 +95,42 @@ def test_windows_at_any_place_are_not_aligned(tmp_path):
     config = {"target": "class", "windows": {"sources": {"a": "a", "b": "b"}, "length": 24}}
     paths = {name: tmp_path / f"{name}.fa" for name in "ab"}
     assert build_dataset("d", config, paths)[1]["aligned"] is False
+
+
+def with_site(places, n=400, length=60, seed=3):
+    """Half of the sequences with TGACGTCA: at one of `places`."""
+    rng = np.random.default_rng(seed)
+    codes, label = rng.integers(0, 4, (n, length)), np.arange(n) % 2
+    for row in codes[label == 1]:
+        start = rng.choice(places)
+        row[start : start + 8] = ["ACGT".index(base) for base in "TGACGTCA"]
+    texts = ["".join("ACGT"[code] for code in row) for row in codes]
+    ids = [f"e{i}" for i in range(n)]
+    table = pd.DataFrame({"id": ids, "sequence": texts, "target": np.where(label, "site", "none"), "weight": 1.0})
+    table["group"] = table["id"]
+    part = np.where(np.arange(n) < 0.7 * n, "train", np.where(np.arange(n) < 0.85 * n, "validation", "test"))
+    summary = {"target": "class", "classes": ["none", "site"], "aligned": True, "aligned_said": False}
+    return Dataset(table, pd.DataFrame({"id": ids, "fold": 0, "part": part}), summary)
+
+
+def test_one_length_alone_does_not_keep_positions_where_a_site_stands_anywhere(tmp_path):
+    output, _, _ = run(tmp_path, with_site(np.arange(52)), {"network": "cnn", "filters": 16}, training={"epochs": 2})
+    assert seqlm.load_model(output).config.pooling == "mean_max"
+    assert "CNN's validation loss" in json.loads((output / "config.json").read_text())["trained_with"]["pooling_chosen_by"]
+
+
+def test_one_length_keeps_positions_where_the_place_tells(tmp_path):
+    data = with_site([0])
+    # Both classes have a G or an A somewhere: only where it stands differs.
+    data.examples["target"] = np.where(data.examples["sequence"].str[30].isin(list("GA")), "site", "none")
+    output, _, _ = run(tmp_path, data, {"network": "cnn", "filters": 16}, training={"epochs": 2})
+    assert seqlm.load_model(output).config.pooling == "positions"
+
+
+def test_what_was_found_before_is_taken_and_what_is_said_is_not_tried(tmp_path):
+    data, entry = with_site(np.arange(52)), {"network": "cnn", "filters": 8}
+    output, _, _ = run(tmp_path, data, entry, training={"epochs": 1}, places={"pooling": "positions"})
+    assert seqlm.load_model(output).config.pooling == "positions"
+    output, _, _ = run(tmp_path, data, entry | {"pooling": "max"}, training={"epochs": 1}, name="said")
+    assert seqlm.load_model(output).config.pooling == "max"
+    assert "pooling_chosen_by" not in json.loads((output / "config.json").read_text())["trained_with"]

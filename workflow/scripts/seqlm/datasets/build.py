@@ -66,19 +66,20 @@ def build_dataset(name, config, sources, seed=0):
     if "weight" not in examples:
         examples = examples.assign(weight=1.0)
     check_examples(examples, config["target"], where)
-    aligned = is_aligned(examples, kinds[0], config.get("aligned"), where)
-    return examples, summarise(name, examples, config["target"], cleaning, label) | {"aligned": aligned}
+    said = config.get("aligned")
+    aligned = {"aligned": is_aligned(examples, kinds[0], said, where), "aligned_said": said is not None}
+    return examples, summarise(name, examples, config["target"], cleaning, label) | aligned
 
 
 def is_aligned(examples, kind, said, where):
-    """Whether a place in one sequence means the same as that place in another, so that models may keep positions.
+    """Whether a place in one sequence can mean the same as that place in another, so that models may keep positions.
 
-    What the config says holds. Otherwise sequences of a table or of records are aligned when all have one length, as
-    windows cut around a point (a splice site, a peak, a variant) have. Windows that are cut from a source at multiples
-    of a step, and mRNAs, are not.
+    What the config says holds. Otherwise sequences of a table, of records or of regions may be aligned when all have
+    one length, as windows cut around a point (a splice site, a peak, a variant) have: the validation part then tells
+    (see `seqlm.training.places`). Windows that are cut from a source at multiples of a step, and mRNAs, are not.
     """
     tokens = examples["sequence"].str.contains(" ", regex=False).any()
-    if said is False or (not said and (tokens or kind not in ("table", "records"))):
+    if said is False or (not said and (tokens or kind not in ("table", "records", "regions"))):
         return False
     length = lengths(examples["sequence"])
     if length.min() == length.max():

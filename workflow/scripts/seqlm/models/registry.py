@@ -97,6 +97,14 @@ def with_networks(schema):
     return schema
 
 
+def chooses_pooling(model):
+    """Whether a model entry of a study leaves to the data how positions are gathered."""
+    if "network" not in model:
+        return model.get("head") != "linear" and model.get("pooling", "auto") == "auto"
+    choices = network(model["network"]).options.get("pooling", {}).get("enum", ())
+    return "auto" in choices and model.get("pooling", "auto") == "auto"
+
+
 def option_schema(name):
     """JSON schema of what a study may set of a network."""
     return {"type": "object", "properties": network(name).options}

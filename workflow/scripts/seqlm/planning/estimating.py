@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seqlm.models.registry import NETWORKS, network
 from seqlm.training.defaults import training_settings
+from seqlm.training.places import MOST
 
 STAGES = {
     "data": "sources, examples and folds",
@@ -20,7 +21,7 @@ STAGE_OF = {
     "download_source": "data", "prepare_dataset": "data", "split_folds": "data", "find_leaks": "data",
     "withhold_genes": "data", "write_training_text": "data", "learn_tokenizer": "pretraining",
     "tokenize_corpus": "pretraining", "pretrain_backbone": "pretraining", "fetch_backbone": "pretraining",
-    "train_model": "training", "train_on_subsample": "training",
+    "choose_pooling": "training", "train_model": "training", "train_on_subsample": "training",
     "predict_targets": "predicting", "combine_predictions": "predicting",
     "predict_files": "predicting", "embed_sequences": "predicting", "project_embeddings": "predicting",
     "score_variants": "predicting", "score_loo": "attribution", "score_loo_shard": "attribution",
@@ -29,7 +30,7 @@ STAGE_OF = {
     "pick_mutagenesis": "attribution", "collect_browsing": "attribution", "write_score_tracks": "attribution",
 }  # fmt: skip
 # Jobs that load torch and transformers; the others load pandas or matplotlib.
-HEAVY = {"pretrain_backbone", "train_model", "train_on_subsample",
+HEAVY = {"pretrain_backbone", "choose_pooling", "train_model", "train_on_subsample",
          "predict_targets", "score_loo", "score_loo_shard", "export_scores", "embed_sequences", "fetch_backbone",
          "predict_files", "score_files", "score_variants", "check_scores", "score_interactions"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
@@ -48,7 +49,7 @@ class Estimate:
     ----------
     study : Study
     figures : dict of str to dict
-        Dataset -> {"examples", "length", "classes"}.
+        Dataset -> {"examples", "length", "classes", "one_length"}.
     bases : dict of str to int
         Bases of each source, where they are known.
     machine : Machine
@@ -195,6 +196,15 @@ class Estimate:
         # Each step also has its share of the Trainer's own work.
         epoch = examples * rates["train"] + (n * validation + examples) * self._read_once(rates)
         return features + epochs * epoch + 0.004 * steps + n * validation * rates["predict"]
+
+    def _choose_pooling(self, wildcards):
+        dataset = wildcards["dataset"]
+        models = self.study["runs"][dataset]["models"]
+        cnn = next((name for name in models if self.study.model(name).get("network") == "cnn"), None)
+        if cnn is None or not self.figures[dataset].get("one_length"):
+            return 0
+        training = self._examples(dataset) * self._shares(dataset)[0]
+        return 2 * self._train_model(wildcards | {"model": cnn}) * min(1, MOST / max(training, 1))
 
     def _train_on_subsample(self, wildcards):
         dataset = wildcards["dataset"]

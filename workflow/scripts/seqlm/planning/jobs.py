@@ -110,6 +110,9 @@ def study_jobs(study):
     for dataset in study["runs"]:
         jobs += [PlannedJob(rule, {"dataset": dataset}, 1) for rule in ("prepare_dataset", "split_folds", "find_leaks")]
         jobs.append(PlannedJob("compare_models", {"dataset": dataset}, 1))
+        if study.pooling_is_chosen(dataset):
+            folds = study.dataset_folds(dataset)
+            jobs += [PlannedJob("choose_pooling", {"dataset": dataset, "fold": str(k)}, study["threads"]) for k in folds]
     for dataset in {
         own["corpus_of"]: None for own in map(study["backbones"].get, study.pretrained) if "corpus_of" in own
     }:

@@ -48,7 +48,8 @@ def dataset_figures(study, name):
     Returns
     -------
     dict
-        examples, length, classes; and sequences (a few of them), and where they are not known assumed: True.
+        examples, length, classes; sequences (a few of them); one_length, whether all may be aligned; and where they
+        are not known assumed: True.
     """
     done, entry = Path(study.results) / "datasets" / name, study["datasets"][name]
     if (done / "summary.json").exists() and (done / "examples.parquet").exists():
@@ -79,7 +80,7 @@ def _figures(examples, summary):
     length = lengths(examples["sequence"])
     middle = examples["sequence"].iloc[(length - length.median()).abs().argsort().to_numpy()[:200]]
     return {"examples": len(examples), "length": int(length.mean()), "classes": summary.get("classes") or ["a", "b"],
-            "sequences": middle.tolist()}  # fmt: skip
+            "sequences": middle.tolist(), "one_length": bool(summary.get("aligned"))}  # fmt: skip
 
 
 def source_bases(study):
@@ -204,7 +205,7 @@ def _worst(made, jobs):
 
 
 def _gpu_words(jobs, machine):
-    networks = [job for job in jobs if job.rule in ("pretrain_backbone", "train_model", "predict_targets", "score_loo")]
+    networks = [job for job in jobs if job.rule in ("pretrain_backbone", "choose_pooling", "train_model", "predict_targets", "score_loo")]
     there = f"this machine has {machine.gpu}" if machine.gpu else "none is seen here, all runs on the CPU"
     how = "add --workflow-profile profiles/local-gpu" if machine.gpu else "with one, profiles/local-gpu"
     return f"GPU: {there}; {len(networks)} jobs would use one ({how})"

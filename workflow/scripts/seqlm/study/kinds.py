@@ -1,4 +1,7 @@
-"""What each model of a study is: a language model, its untrained control, or a network or baseline of its own."""
+"""What each model of a study is: a language model, its untrained control, or a network or baseline of its own.
+
+And what of it is left to the data.
+"""
 
 from seqlm.evaluation.words import (
     CONTROL,
@@ -9,7 +12,7 @@ from seqlm.evaluation.words import (
     LINEAR_FAMILY,
     NETWORK_FAMILY,
 )
-from seqlm.models.registry import NETWORKS, network
+from seqlm.models.registry import NETWORKS, chooses_pooling, network
 
 
 def model_kinds(config):
@@ -41,6 +44,23 @@ def model_kinds(config):
             ]
             own["twin"] = same[0] if same else None
     return kinds
+
+
+def pooling_is_chosen(dataset, models):
+    """Whether the validation part decides how models gather positions (see `seqlm.training.places`).
+
+    Parameters
+    ----------
+    dataset : dict
+        Entry of a dataset.
+    models : list of dict
+        Entries of the models that are trained on it.
+    """
+    if dataset["target"] == "track" or "aligned" in dataset or "windows" in dataset or "transcripts" in dataset:
+        return False
+    if dataset.get("table", {}).get("tokens"):
+        return False
+    return any(chooses_pooling(model) for model in models if "ensemble" not in model)
 
 
 def _family(model, kind):

@@ -18,6 +18,7 @@ from seqlm.models.language.sizes import with_numbers, with_sizes
 from seqlm.models.registry import with_networks
 from seqlm.study.devices import check_devices
 from seqlm.study.file_settings import NewFiles, check_files
+from seqlm.study.kinds import pooling_is_chosen
 from seqlm.study.loo_settings import DEFAULT_LOO, check_interactions, check_loo
 from seqlm.study.model_settings import check_model, check_target
 from seqlm.study.names import check_keys, check_name
@@ -257,6 +258,11 @@ class Study(NewFiles, Scored):
 
     def dataset_folds(self, name):
         return range(number_of_folds(self.config["datasets"][name]["folds"]))
+
+    def pooling_is_chosen(self, name):
+        """Whether the validation part of a dataset decides how models gather positions."""
+        models = [self.config["models"][model] for model in self.config["runs"].get(name, {}).get("models", [])]
+        return pooling_is_chosen(self.config["datasets"][name], models)
 
     # tokenizers ----------------------------------------------------------------------------------
 

@@ -21,11 +21,17 @@ class Examples:
         Rows of this fold.
     copied : int array
         Rows that some fold trains on.
+    aligned : bool or None
+        Whether a place in one sequence means the same in another; None where only their length says so
+        (see `seqlm.training.places`).
     """
 
     def __init__(self, data, fold, scaling, class_weights=None):
         self.data, self.fold = data, fold
         self.target, self.classes = data.target, data.classes
+        self.aligned = bool(data.summary.get("aligned"))
+        if self.aligned and not data.summary.get("aligned_said"):
+            self.aligned = None
         if "target" not in data.examples:
             raise InputError("dataset", "has no labels", "give labels to train on")
         if data.folds is None or fold not in set(data.folds["fold"]):
@@ -91,11 +97,6 @@ class Examples:
             "classes": self.classes,
             "label_scaling": self.scaling,
         }
-
-    @property
-    def aligned(self):
-        """Whether a place in one sequence means the same in another; see `seqlm.datasets.build.is_aligned`."""
-        return bool(self.data.summary.get("aligned"))
 
     def counts(self):
         return {"training examples": len(self.train), "validation examples": len(self.validation)}

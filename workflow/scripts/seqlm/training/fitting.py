@@ -18,7 +18,7 @@ from seqlm.evaluation.validation import write_validation
 from seqlm.inference.prediction import predict_targets
 from seqlm.inference.reading import encoded
 from seqlm.models.bundle import save_bundle
-from seqlm.models.registry import NETWORKS, network
+from seqlm.models.registry import NETWORKS, chooses_pooling, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
@@ -26,6 +26,7 @@ from seqlm.training.defaults import training_settings
 from seqlm.training.examples import Examples
 from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
+from seqlm.training.places import choice_in_words, choose_pooling
 from seqlm.training.pooling import pooling_fields
 
 NO_CHARACTER = ord("N")
@@ -49,6 +50,7 @@ def fit_dataset_model(
     checkpoint_seconds=30.0,
     cache=None,
     code="",
+    places=None,
 ):
     """Train one model of a study on one fold with one seed, and write it as a bundle with history and costs.
 
@@ -75,6 +77,8 @@ def fit_dataset_model(
         Folder for features of frozen backbones; None runs the backbone in every epoch.
     code : str
         Digest of the code, part of the checkpoints' fingerprint.
+    places : dict, optional
+        What `seqlm.training.places.choose_pooling` found on this fold. Found here where it is needed and missing.
 
     Returns
     -------
@@ -85,6 +89,11 @@ def fit_dataset_model(
     examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
     device, output = pick_device(device), Path(output)
     precision = pick_precision(precision, device)
+    if examples.aligned is None and chooses_pooling(model):
+        places = places or choose_pooling(data, fold, training, precision=precision, device=device)
+        examples.aligned = places["pooling"] == "positions"
+    else:
+        places = None
     seed_everything(seed)
     card = {
         "title": f"{names[1]} on {names[0]}, fold {fold}, seed {seed}",
@@ -104,6 +113,7 @@ def fit_dataset_model(
         settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}
+        fingerprint |= {"places": places}
         result = fit(
             trained,
             train,
@@ -122,7 +132,8 @@ def fit_dataset_model(
 
             trained = finish(trained)
         shown = {key: getattr(settings, key) for key in SHOWN}
-        trained.config.trained_with = shown | {"metric": result.metric}
+        chosen = {"pooling_chosen_by": choice_in_words(places)} if places else {}
+        trained.config.trained_with = shown | {"metric": result.metric} | chosen
         card["Training"] |= trained.config.trained_with | {"best epoch": result.best_epoch}
         if getattr(trained, "mix", None) is not None:
             shares = zip(trained.layers, trained.mix.shares().tolist(), strict=True)

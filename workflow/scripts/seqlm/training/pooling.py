@@ -1,8 +1,8 @@
 """How a model gathers positions, decided from its training data.
 
-``auto`` keeps positions where a place means the same in every example: the dataset is aligned (see
-`seqlm.datasets.build.is_aligned`), and a token of the model is the same place in every sequence, as bases and k-mers
-are and byte pairs are not. Otherwise mean and maximum stand side by side, of which one suits signals that add up and
+``auto`` keeps positions where a place means the same in every example: the dataset is aligned, by what its config says
+or by what the validation part shows (see `seqlm.training.places`), and a token of the model is the same place in every
+sequence, as bases and k-mers are and byte pairs are not. Otherwise mean and maximum stand side by side, of which one suits signals that add up and
 the other those that occur somewhere.
 """
 
