@@ -116,7 +116,9 @@ def with_site(places, n=400, length=60, seed=3):
 def test_one_length_alone_does_not_keep_positions_where_a_site_stands_anywhere(tmp_path):
     output, _, _ = run(tmp_path, with_site(np.arange(52)), {"network": "cnn", "filters": 16}, training={"epochs": 2})
     assert seqlm.load_model(output).config.pooling == "mean_max"
-    assert "CNN's validation loss" in json.loads((output / "config.json").read_text())["trained_with"]["pooling_chosen_by"]
+    assert (
+        "CNN's validation loss" in json.loads((output / "config.json").read_text())["trained_with"]["pooling_chosen_by"]
+    )
 
 
 def test_one_length_keeps_positions_where_the_place_tells(tmp_path):

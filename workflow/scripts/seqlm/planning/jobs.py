@@ -112,7 +112,9 @@ def study_jobs(study):
         jobs.append(PlannedJob("compare_models", {"dataset": dataset}, 1))
         if study.pooling_is_chosen(dataset):
             folds = study.dataset_folds(dataset)
-            jobs += [PlannedJob("choose_pooling", {"dataset": dataset, "fold": str(k)}, study["threads"]) for k in folds]
+            jobs += [
+                PlannedJob("choose_pooling", {"dataset": dataset, "fold": str(k)}, study["threads"]) for k in folds
+            ]
     for dataset in {
         own["corpus_of"]: None for own in map(study["backbones"].get, study.pretrained) if "corpus_of" in own
     }:

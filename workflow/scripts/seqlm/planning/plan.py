@@ -205,7 +205,11 @@ def _worst(made, jobs):
 
 
 def _gpu_words(jobs, machine):
-    networks = [job for job in jobs if job.rule in ("pretrain_backbone", "choose_pooling", "train_model", "predict_targets", "score_loo")]
+    networks = [
+        job
+        for job in jobs
+        if job.rule in ("pretrain_backbone", "choose_pooling", "train_model", "predict_targets", "score_loo")
+    ]
     there = f"this machine has {machine.gpu}" if machine.gpu else "none is seen here, all runs on the CPU"
     how = "add --workflow-profile profiles/local-gpu" if machine.gpu else "with one, profiles/local-gpu"
     return f"GPU: {there}; {len(networks)} jobs would use one ({how})"

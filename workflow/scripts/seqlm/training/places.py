@@ -44,7 +44,15 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
         with tempfile.TemporaryDirectory() as folder:
             model = {"network": "cnn", "pooling": pooling}
             _, history = fit_dataset_model(
-                data, fold, model, settings, SEED, folder, names=("dataset", pooling), precision=precision, device=device
+                data,
+                fold,
+                model,
+                settings,
+                SEED,
+                folder,
+                names=("dataset", pooling),
+                precision=precision,
+                device=device,
             )
         own = history.loc[(history["part"] == "validation") & (history["metric"] == metric), "value"]
         values[pooling] = float(own.max() if larger else own.min())

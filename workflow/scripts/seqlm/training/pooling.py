@@ -2,8 +2,8 @@
 
 ``auto`` keeps positions where a place means the same in every example: the dataset is aligned, by what its config says
 or by what the validation part shows (see `seqlm.training.places`), and a token of the model is the same place in every
-sequence, as bases and k-mers are and byte pairs are not. Otherwise mean and maximum stand side by side, of which one suits signals that add up and
-the other those that occur somewhere.
+sequence, as bases and k-mers are and byte pairs are not. Otherwise mean and maximum stand side by side, of which one
+suits signals that add up and the other those that occur somewhere.
 """
 
 from seqlm.common.errors import InputError
