@@ -15,7 +15,7 @@ include: "checkout.smk"
 from seqlm.common.errors import one_line_errors
 from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
-from seqlm.study import Study, backbone_devices, figure_names, load_schema, model_devices, model_kinds
+from seqlm.study import Study, backbone_devices, figure_names, load_schema, model_devices, model_kinds, model_readings
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:

@@ -54,6 +54,16 @@ use rule plot_losses as plot_performance with:
         dataset=lambda w: w.dataset,
 
 
+use rule plot_performance as plot_readings with:
+    input:
+        intervals=TABLE("intervals"),
+    output:
+        **figure("readings", "{dataset}"),
+    params:
+        kinds=KINDS,
+        readings=lambda w: model_readings(STUDY.config, STUDY["runs"][w.dataset]["models"]),
+
+
 use rule plot_performance as plot_training with:
     input:
         history=TABLE("history"),

@@ -15,8 +15,19 @@ from seqlm.report.collecting import collect_loo, cost_totals
 from seqlm.report.drawing.logo import BASES, draw_letters, information, score_heights
 from seqlm.report.drawing.style import looks, memory, ordered, short, wrap
 from seqlm.report.figure_arrays import loo_examples
-from seqlm.report.figures import classes, cost, embedding, language, loo, performance, tracks, training, transcript
-from seqlm.study import model_kinds
+from seqlm.report.figures import (
+    classes,
+    cost,
+    embedding,
+    language,
+    loo,
+    performance,
+    readings,
+    tracks,
+    training,
+    transcript,
+)
+from seqlm.study import model_kinds, model_readings
 
 ROOT = Path(__file__).parents[3]
 MOTIF = ROOT / "resources/motifs/MA0446.1.jaspar"
@@ -66,6 +77,27 @@ def masked_history():
     return pd.DataFrame(rows, columns=columns)
 
 
+READ = {
+    "backbones": {"gpt": {"steps": 10}, "gpt-random": {"steps": 0}},
+    "models": {
+        "cnn": {"network": "cnn"},
+        "last": {"backbone": "gpt", "layers": "last"},
+        "random": {"backbone": "gpt-random", "layers": "last"},
+        "mix": {"backbone": "gpt", "layers": [0, 2], "context": "both_strands", "skip": "onehot"},
+        "lora": {"backbone": "gpt", "train": "lora"},
+        "lora-slow": {"backbone": "gpt", "train": "lora", "training": {"epochs": 99}},
+    },
+}
+
+
+def draw_readings(outputs):
+    rows = [["t", name, "pearson", 0.5 + i / 20, 0.48 + i / 20, 0.53 + i / 20] for i, name in enumerate(READ["models"])]
+    table = pd.DataFrame(rows, columns=["dataset", "model", "metric", "value", "low", "high"])
+    read = model_readings(READ, list(READ["models"]))
+    readings.draw_readings(table, outputs, "t", read, model_kinds(READ), names=["cnn", "gpt", "gpt-random"])
+    return read
+
+
 D = "tf_binding"
 FIGURES = {
     "loss": lambda s, o: language.draw_loss(s["history"], s["language"], o, names=NAMES),
@@ -78,6 +110,7 @@ FIGURES = {
     "performance": lambda s, o: performance.draw_performance(
         s["track"]["intervals"], s["track"]["metrics"], o, D, names=NAMES
     ),
+    "readings": lambda s, o: draw_readings(o),
     "differences": lambda s, o: performance.draw_differences(s["track"]["comparisons"], o, D),
     "folds": lambda s, o: performance.draw_folds(s["scalar"]["metrics"], s["scalar"]["intervals"], o, D, names=NAMES),
     "cost": lambda s, o: cost.draw_cost_performance(s["track"]["intervals"], s["totals"], s["history"], o, D),
@@ -109,6 +142,24 @@ def test_masked_models_show_what_they_find_and_no_bits(study, tmp_path):
         text = (tmp_path / f"{name}.svg").read_text()
         assert "Hidden tokens found again" in text and "nt-mini, bases  0.400" in text and "tokens  0.150" in text
         assert ("Bits per base" in text) == title
+
+
+def test_ways_to_read_a_language_model_are_rows_with_the_control_hollow(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *args, **options: figures.append(figure) or Path(args[0]).touch()
+    )
+    read = draw_readings([tmp_path / "f.png"])
+    axes = figures[0].axes[0]
+    labels = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    assert labels == ["LoRA, last layer (lora-slow)", "LoRA, last layer",
+                      "frozen, layers 0, 2, both strands, bases beside", "frozen, last layer"]  # fmt: skip
+    marks = {round(float(line.get_xdata()[0]), 3): line for line in axes.lines if line.get_marker() in "os^"}
+    assert round(float(marks[0.55].get_ydata()[0])) == round(float(marks[0.6].get_ydata()[0])) == 3
+    assert marks[0.6].get_markerfacecolor() == "white" != marks[0.55].get_markerfacecolor()
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [line.get_xdata()[0] for line in dashed] == [0.5]  # the CNN
+    assert "cnn" not in read
 
 
 def test_same_table_same_bytes(study, tmp_path):

@@ -3,6 +3,7 @@
 from seqlm.study.devices import backbone_devices, model_devices
 from seqlm.study.figures import figure_names
 from seqlm.study.kinds import model_kinds, pooling_is_chosen
+from seqlm.study.readings import model_readings
 from seqlm.study.study import Job, Study, check_config, load_schema, number_of_folds
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "load_schema",
     "model_devices",
     "model_kinds",
+    "model_readings",
     "number_of_folds",
     "pooling_is_chosen",
 ]

@@ -1,6 +1,7 @@
 """Which figures a study has something to draw for."""
 
 from seqlm.common.files import JOINT
+from seqlm.study.readings import model_readings
 
 
 def figure_names(study, families):
@@ -12,7 +13,7 @@ def figure_names(study, families):
     families : dict
         workflow/report/figures.yaml: family -> what there is one ``of`` (study, backbone, dataset, scored model of a
         dataset), and what a dataset's run ``needs``: its target, loo, replace, motifs, checks, interactions,
-        embeddings, motif, transcripts, training sizes, several models, several folds.
+        embeddings, motif, transcripts, training sizes, several models, several folds, several readings (of backbones).
 
     Returns
     -------
@@ -43,6 +44,7 @@ def _traits(study, dataset):
     run, about = study["runs"][dataset], study["datasets"][dataset]
     traits = {
         "several models": len(run["models"]) > 1,
+        "several readings": len({own["reading"] for own in model_readings(study.config, run["models"]).values()}) > 1,
         "several folds": len(study.dataset_folds(dataset)) > 1,
         "training sizes": len(run["training_sizes"]) > 1,
         "loo": bool(run.get("loo")),

@@ -1,0 +1,51 @@
+"""How each model on a backbone reads it, in words: which layers, which strands, what of it is trained."""
+
+from seqlm.evaluation.words import LANGUAGE_FAMILY
+from seqlm.study.kinds import model_kinds
+
+
+def model_readings(config, models):
+    """How models on backbones read them.
+
+    Parameters
+    ----------
+    config : dict
+        A study's config, checked and filled in.
+    models : list of str
+        Of one run.
+
+    Returns
+    -------
+    dict
+        Model -> {"reading": words, "backbone": name, "pretrained": bool}, of the models that have a backbone. Two
+        models that read one backbone in the same words (and differ in training, say) are told apart by their names.
+    """
+    kinds, found = model_kinds(config), {}
+    for name in models:
+        entry = config["models"][name]
+        if "backbone" not in entry:
+            continue
+        reading, backbone = _words(entry), entry["backbone"]
+        if any((own["reading"], own["backbone"]) == (reading, backbone) for own in found.values()):
+            reading = f"{reading} ({name})"
+        pretrained = kinds[name]["family"] == LANGUAGE_FAMILY
+        found[name] = {"reading": reading, "backbone": backbone, "pretrained": pretrained}
+    return found
+
+
+def _words(entry):
+    train, linear = entry.get("train", "head"), entry.get("head") == "linear"
+    layers = entry.get("layers", "all" if train == "head" and not linear else "last")
+    if isinstance(train, dict):
+        trained = f"trained above layer {train['freeze']}"
+    else:
+        trained = {"head": "frozen", "lora": "LoRA", "all": "all trained"}[train]
+    words = [
+        "linear probe" if linear else trained,
+        f"{layers} layer{'s' * (layers == 'all')}"
+        if isinstance(layers, str)
+        else f"layers {', '.join(map(str, layers))}",
+    ]
+    words += ["both strands"] * (entry.get("context") == "both_strands")
+    words += ["bases beside"] * (entry.get("skip") == "onehot")
+    return ", ".join(words)
