@@ -34,7 +34,7 @@ HEAVY = {"pretrain_backbone", "choose_pooling", "train_model", "train_on_subsamp
          "predict_targets", "score_loo", "score_loo_shard", "export_scores", "embed_sequences", "fetch_backbone",
          "predict_files", "score_files", "score_variants", "check_scores", "score_interactions"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
-FAST_LOO = {"cnn": 18, "dilated": 5, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
+FAST_LOO = {"cnn": 30, "dilated": 4, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
 # Training mostly ends about this many times its patience after its start: of networks from scratch, of heads.
 PATIENCES = 3, 6
 START = 2.4  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
