@@ -84,6 +84,6 @@ def test_a_model_of_shuffled_labels_has_no_motif_and_its_scores_agree_with_none(
     assert not len(found)
     checks = finished.results / "tables/datasets/real/checks/cnn"
     pairs = pd.read_csv(checks / "agreement.tsv", sep="\t").set_index("kind")["mean"]
-    assert pairs["seed"] > 0.4 > 0.2 > abs(pairs["shuffled labels"])
+    assert pairs["seed"] > 0.2 > 0.1 > abs(pairs["shuffled labels"])  # over all bases, of which most matter to none
     areas = pd.read_csv(checks / "areas.tsv", sep="\t").set_index("against")
     assert (areas["low"] > 0).all() and set(areas.index) == {"random", "k-mers"}

@@ -211,3 +211,15 @@ def test_too_few_stretches_are_told_and_not_compared():
     arrays = arrays_with(rng, 6, [1000 * PUM2 + 1])
     motifs, said = discover(*importance(arrays))
     assert motifs == [] and "too few" in said
+
+
+def test_a_base_that_matters_anywhere_is_no_motif():
+    rng = np.random.default_rng(2)
+    codes = rng.integers(0, 4, (400, 100))
+    one_hot = np.eye(4, dtype=np.float32)[codes]
+    importance = rng.normal(0, 0.01, codes.shape)
+    for row, own in zip(codes, importance, strict=True):
+        own[rng.choice(np.flatnonzero(row == 2))] = 1.0  # one G of each
+    motifs, said = discover(one_hot, (importance[..., None] * one_hot).astype(np.float32))
+    assert all(len(motif.counts) >= 4 for motif in motifs)
+    assert "in fewer than 4 bases" in said

@@ -11,6 +11,7 @@ import numpy as np
 WINDOW, FLANK = 21, 10  # bases: of a seqlet's core, and on either side of it (TF-MoDISco's)
 PADDING = 20  # bases without importance put at both ends, so that what lies at an end is found too
 ENOUGH, FEWEST = 100, 20  # seqlets: TF-MoDISco clusters more than 100; we try with 20 and say so
+SHORTEST = 4  # columns: what agrees in fewer is a base that matters anywhere, and has any motif's name by chance
 KEPT = 0.3  # columns at the ends with less than this share of the largest importance are cut off
 
 
@@ -69,10 +70,15 @@ def discover(one_hot, hypothetical, both_strands=True):
         )
     patterns = _patterns(one_hot, hypothetical, FEWEST - 1 if seqlets <= ENOUGH else ENOUGH)
     motifs = [_motif(pattern, effect, one_hot, importance, both_strands) for effect, pattern in patterns]
-    motifs = sorted(filter(None, motifs), key=lambda motif: (motif.effect != "supports", -motif.seqlets))
+    motifs = list(filter(None, motifs))
+    short = sum(len(motif.counts) < SHORTEST for motif in motifs)
+    motifs = [motif for motif in motifs if len(motif.counts) >= SHORTEST]
+    motifs = sorted(motifs, key=lambda motif: (motif.effect != "supports", -motif.seqlets))
     said = f"{seqlets:,} stretches stand out from {len(one_hot):,} examples; {_number(len(motifs))} recurs among them."
     if len(motifs) > 1:
         said = said.replace("recurs", "recur")
+    if short:
+        said += f" {short} more {'agrees' if short == 1 else 'agree'} in fewer than {SHORTEST} bases."
     if seqlets <= ENOUGH:
         said += f" These are few stretches (TF-MoDISco wants more than {ENOUGH}): more examples may show more motifs."
     return motifs, said
