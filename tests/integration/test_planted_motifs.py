@@ -58,7 +58,7 @@ def finished(tmp_path_factory):
 @pytest.mark.parametrize("model", ["cnn", "dilated"])
 def test_planted_motifs_are_found_and_named_and_the_decoy_is_not(finished, model):
     found = pd.read_csv(finished.results / f"tables/datasets/real/motifs/{model}/found.tsv", sep="\t")
-    assert set(found["match"][:2]) == {"CTCF", "Nrf1"}
+    assert set(found["match"].unique()[:2]) == {"CTCF", "Nrf1"}  # one may be found in several shapes
     assert "TP53" not in set(found["match"])
     hits = pd.read_csv(finished.results / f"attributions/real/motifs/{model}.bed", sep="\t", header=None)
     examples = pd.read_parquet(finished.results / "datasets/real/examples.parquet").set_index("id")

@@ -6,7 +6,7 @@ import pytest
 
 from seqlm.common.errors import InputError
 from seqlm.explanation.dataset_motifs import COLUMNS, dataset_motifs
-from seqlm.explanation.discovery import discover
+from seqlm.explanation.discovery import _bits, discover
 from seqlm.explanation.hits import motif_hits, scanner
 from seqlm.explanation.importance import importance
 from seqlm.explanation.naming import name_motifs
@@ -223,3 +223,8 @@ def test_a_base_that_matters_anywhere_is_no_motif():
     motifs, said = discover(one_hot, (importance[..., None] * one_hot).astype(np.float32))
     assert all(len(motif.counts) >= 4 for motif in motifs)
     assert "in fewer than 4 bases" in said
+
+
+def test_columns_without_information_are_known_from_those_that_name_a_base():
+    bits = _bits(np.array([[25, 25, 25, 25], [100, 0, 0, 0], [50, 50, 0, 0]]))
+    assert bits == pytest.approx([0, 2, 1], abs=0.15)

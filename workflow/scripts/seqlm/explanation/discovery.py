@@ -12,7 +12,9 @@ WINDOW, FLANK = 21, 10  # bases: of a seqlet's core, and on either side of it (T
 PADDING = 20  # bases without importance put at both ends, so that what lies at an end is found too
 ENOUGH, FEWEST = 100, 20  # seqlets: TF-MoDISco clusters more than 100; we try with 20 and say so
 SHORTEST = 4  # columns: what agrees in fewer is a base that matters anywhere, and has any motif's name by chance
-KEPT = 0.3  # columns at the ends with less than this share of the largest importance are cut off
+# Columns at the ends are cut off with less than this share of the largest importance, or fewer bits: a stretch of N has
+# the name of any long motif.
+KEPT, INFORMATIVE = 0.3, 0.25
 
 
 @dataclass
@@ -122,7 +124,7 @@ def _patterns(one_hot, hypothetical, more_than):
 
 
 def _motif(pattern, effect, one_hot, importance, both_strands):
-    """Counts and mean importances of a pattern's seqlets, its ends without importance cut off; None where too few."""
+    """Counts and mean importances of a pattern's seqlets, its ends that say nothing cut off; None where too few."""
     seqlets = pattern.seqlets
     if not both_strands:
         forward = [seqlet for seqlet in seqlets if not seqlet.is_revcomp]
@@ -139,6 +141,12 @@ def _motif(pattern, effect, one_hot, importance, both_strands):
         contribution += own[::-1, ::-1] if turned else own
     contribution /= len(seqlets)
     weight = np.abs(contribution.sum(1))
-    kept = np.flatnonzero((weight >= KEPT * weight.max()) & (counts.sum(1) > 0))
-    span = slice(kept[0], kept[-1] + 1)
+    kept = np.flatnonzero((weight >= KEPT * weight.max()) & (_bits(counts) >= INFORMATIVE))
+    span = slice(kept[0], kept[-1] + 1) if len(kept) else slice(0)
     return Motif(counts[span], contribution[span], len(seqlets), effect)
+
+
+def _bits(counts):
+    """Information of each column against equal bases; few seqlets say little, so half of one is added to each base."""
+    share = (counts + 0.5) / (counts + 0.5).sum(1, keepdims=True)
+    return 2 + (share * np.log2(share)).sum(1)
