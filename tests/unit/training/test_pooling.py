@@ -12,6 +12,7 @@ from seqlm.common.errors import InputError
 from seqlm.datasets import Dataset
 from seqlm.datasets.build import build_dataset
 from seqlm.tokenization import learn_tokenizer
+from seqlm.training.places import choose_pooling
 from seqlm.training.pooling import pooling_fields
 
 
@@ -114,7 +115,11 @@ def with_site(places, n=400, length=60, seed=3):
 
 
 def test_one_length_alone_does_not_keep_positions_where_a_site_stands_anywhere(tmp_path):
-    output, _, _ = run(tmp_path, with_site(np.arange(52)), {"network": "cnn", "filters": 16}, training={"epochs": 2})
+    data = with_site(np.arange(52))
+    places = choose_pooling(data, 0, device="cpu", precision="fp32")
+    assert places["validation"]["mean_max"] < places["validation"]["positions"]
+    entry = {"network": "cnn", "filters": 16}
+    output, _, _ = run(tmp_path, data, entry, training={"epochs": 2}, places=places)
     assert seqlm.load_model(output).config.pooling == "mean_max"
     assert (
         "CNN's validation loss" in json.loads((output / "config.json").read_text())["trained_with"]["pooling_chosen_by"]
@@ -125,14 +130,14 @@ def test_one_length_keeps_positions_where_the_place_tells(tmp_path):
     data = with_site([0])
     # Both classes have a G or an A somewhere: only where it stands differs.
     data.examples["target"] = np.where(data.examples["sequence"].str[30].isin(list("GA")), "site", "none")
-    output, _, _ = run(tmp_path, data, {"network": "cnn", "filters": 16}, training={"epochs": 2})
-    assert seqlm.load_model(output).config.pooling == "positions"
+    assert choose_pooling(data, 0, device="cpu", precision="fp32")["pooling"] == "positions"
 
 
-def test_what_was_found_before_is_taken_and_what_is_said_is_not_tried(tmp_path):
+def test_what_was_found_is_taken_and_what_is_said_comes_before(tmp_path):
     data, entry = with_site(np.arange(52)), {"network": "cnn", "filters": 8}
     output, _, _ = run(tmp_path, data, entry, training={"epochs": 1}, places={"pooling": "positions"})
     assert seqlm.load_model(output).config.pooling == "positions"
-    output, _, _ = run(tmp_path, data, entry | {"pooling": "max"}, training={"epochs": 1}, name="said")
+    found = {"pooling": "positions"}
+    output, _, _ = run(tmp_path, data, entry | {"pooling": "max"}, training={"epochs": 1}, name="said", places=found)
     assert seqlm.load_model(output).config.pooling == "max"
     assert "pooling_chosen_by" not in json.loads((output / "config.json").read_text())["trained_with"]

@@ -26,8 +26,7 @@ from seqlm.training.defaults import training_settings
 from seqlm.training.examples import Examples
 from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
-from seqlm.training.places import choice_in_words, choose_pooling
-from seqlm.training.pooling import pooling_fields
+from seqlm.training.pooling import choice_in_words, pooling_fields
 
 NO_CHARACTER = ord("N")
 # Settings that a bundle says it was trained with, as they depend on the number of examples.
@@ -78,7 +77,8 @@ def fit_dataset_model(
     code : str
         Digest of the code, part of the checkpoints' fingerprint.
     places : dict, optional
-        What `seqlm.training.places.choose_pooling` found on this fold. Found here where it is needed and missing.
+        What `seqlm.training.places.choose_pooling` found on this fold. Without it, positions of sequences that merely
+        have one length are not kept.
 
     Returns
     -------
@@ -89,11 +89,10 @@ def fit_dataset_model(
     examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
     device, output = pick_device(device), Path(output)
     precision = pick_precision(precision, device)
-    if examples.aligned is None and chooses_pooling(model):
-        places = places or choose_pooling(data, fold, training, precision=precision, device=device)
-        examples.aligned = places["pooling"] == "positions"
-    else:
+    if examples.aligned is not None or not chooses_pooling(model):
         places = None
+    if examples.aligned is None:
+        examples.aligned = bool(places) and places["pooling"] == "positions"
     seed_everything(seed)
     card = {
         "title": f"{names[1]} on {names[0]}, fold {fold}, seed {seed}",

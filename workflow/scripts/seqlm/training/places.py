@@ -30,6 +30,7 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
     dict
         pooling: the better one, "mean_max" where they are equal; metric: what decided; validation: its value with each.
     """
+    # A plan reads MOST above, and torch takes seconds to import.
     from seqlm.datasets.subsampling import with_fewer_labels
     from seqlm.training.fitting import fit_dataset_model
     from seqlm.training.objectives import OBJECTIVES
@@ -59,13 +60,3 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
     mean_max, positions = values.values()
     better = positions > mean_max if larger else positions < mean_max
     return {"pooling": CHOICES[bool(better)], "metric": metric, "validation": values}
-
-
-def choice_in_words(found):
-    """What decided, for a model's card and the report."""
-    values = found.get("validation")
-    if not values:
-        return "lengths"
-    best = found["pooling"]
-    other = next(name for name in values if name != best)
-    return f"CNN's validation {found['metric']}: {values[best]:.4g}, {other} {values[other]:.4g}"

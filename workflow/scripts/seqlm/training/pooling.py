@@ -52,3 +52,13 @@ def pooling_fields(wanted, sequences, aligned, tokenizer=None, longest=None):
     if same and (aligned or wanted == "positions"):
         return {"pooling": "positions", "length": length, "bases": bases}
     return {"pooling": "mean_max"}
+
+
+def choice_in_words(found):
+    """What decided, for a model's card and the report."""
+    values = found.get("validation")
+    if not values:
+        return "lengths"
+    best = found["pooling"]
+    other = next(name for name in values if name != best)
+    return f"CNN's validation {found['metric']}: {values[best]:.4g}, {other} {values[other]:.4g}"
