@@ -8,7 +8,7 @@ import pytest
 from seqlm.attribution.score_tables import arrays_of, read_score_table
 from seqlm.common.errors import InputError
 from seqlm.explanation.hits import COLUMNS, read_hits
-from seqlm.streaming.command import score_file
+from seqlm.streaming.files import score_file
 from seqlm.streaming.records import open_records
 from seqlm.streaming.score_tracks import placed_hits, write_file_score_track, write_score_track
 
