@@ -46,7 +46,8 @@ def main():
     import torch
 
     from seqlm.common.runtime import pick_precision, set_threads
-    from seqlm.models.language.backbone import BackboneConfig, BackboneModel
+    from seqlm.models.language.backbone import BackboneModel
+    from seqlm.models.language.backbone_config import BackboneConfig
     from seqlm.models.language.gpt import GPTConfig
     from seqlm.training.features import cached_features
 

@@ -24,7 +24,7 @@ def run(folder, options):
     """What the child process does: load, predict, write; print seconds and memory before and at its peak."""
     from seqlm.common.runtime import set_threads
     from seqlm.models.networks.cnn import CNN
-    from seqlm.streaming.command import predict_file
+    from seqlm.streaming.files import predict_file
 
     set_threads(options.threads)
     if options.whole:

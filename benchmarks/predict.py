@@ -81,7 +81,7 @@ def write_fasta(path, count):
 def run_file(folder, threads, device):
     """What the child process does: load, predict, write; print seconds and memory."""
     from seqlm.common.runtime import set_threads
-    from seqlm.streaming.command import predict_file
+    from seqlm.streaming.files import predict_file
 
     set_threads(threads)
     start = time.perf_counter()

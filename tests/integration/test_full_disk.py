@@ -14,7 +14,8 @@ from seqlm import load_model
 from seqlm.common.errors import one_line_errors
 from seqlm.common.tables import write_arrays, write_json, write_parquet, write_table
 from seqlm.models.bundle import save_bundle
-from seqlm.models.language.backbone import BackboneConfig, BackboneModel
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.training.features import cached_features
 

@@ -152,7 +152,8 @@ def test_new_files_over_several_jobs(finished, tmp_path):
     files, scores, own = (
         Path("results/small") / part for part in ("predictions/files", "attributions/files", "attributions/tf_binding")
     )
-    workflow(str(files / "many.parquet"), str(files / "many/cnn.bw"), str(scores / "few/cnn.csv"), str(own / "cnn.npz"))
+    workflow(str(files / "many.parquet"), str(files / "many/cnn.bw"), str(scores / "few/cnn.csv"),
+             str(scores / "few/cnn.bw"), str(own / "cnn.npz"))  # fmt: skip
     assert not list(workflow.results.rglob("*-of-*.parquet"))
 
     model = seqlm.load_model(workflow.results / "models/tf_binding/cnn/fold0/seed1")
@@ -174,6 +175,13 @@ def test_new_files_over_several_jobs(finished, tmp_path):
     assert list(found) == ["sequence", "token", "replacement", "label", "pred", "start_offset", "end_offset", "loo"]
     assert (found[["sequence", "token", "replacement"]] == expected[["sequence", "token", "replacement"]]).all(None)
     np.testing.assert_allclose(found["loo"], expected["loo"], atol=1e-5)
+    # A base's fall: the mean over what was put there, then over the windows that it lies in.
+    found["at"] = 5000 + 20 * found["sequence"].map(ids.index) + found["start_offset"]
+    falls = -found.groupby(["at", "sequence"])["loo"].mean().groupby("at").mean()
+    with pyBigWig.open(str(tmp_path / scores / "few/cnn.bw")) as track:
+        values = pd.Series(track.values(chrom, 0, 7000)).dropna()
+    assert values.index.tolist() == falls.index.tolist()
+    np.testing.assert_allclose(values, falls, atol=1e-5)
     # Of the dataset's own examples, two jobs give to the bit what one gave.
     assert (tmp_path / own / "cnn.parquet").read_bytes() == (finished.folder / own / "cnn.parquet").read_bytes()
     before, after = np.load(finished.folder / own / "cnn.npz"), np.load(tmp_path / own / "cnn.npz")

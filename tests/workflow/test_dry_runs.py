@@ -80,6 +80,22 @@ def test_leave_one_out_is_divided_among_jobs(workflow):
     assert "score_loo" not in counts and "predict_files" not in counts
 
 
+@pytest.mark.parametrize("kind", ["bed", "fasta"])
+def test_scores_of_windows_of_a_genome_have_tracks(kind, workflow):
+    """One a scored model; sequences of a FASTA file have no place."""
+    (workflow.folder / "new.bed").write_text("4\t100\t200\n")
+    (workflow.folder / "new.fa").write_text(">a\nACGT\n")
+    new = {"bed": "new.bed", "genome": "fly"} if kind == "bed" else {"fasta": "new.fa"}
+    new |= {"dataset": "tf_binding", "models": ["cnn", "gpt-full"], "shards": 2}
+    workflow.study["predict"] = {"scored": {**new, "loo": {"edit": "replace", "models": ["cnn"]}}, "predicted": new}
+    workflow.study["runs"]["tf_binding"].pop("loo")
+    workflow.write()
+    for target in ("attributions", "all"):
+        counts = job_counts(workflow("-n", target).stdout)
+        assert counts.get("write_file_score_track", 0) == (kind == "bed")
+        assert (counts["score_files"], counts["export_file_scores"]) == (2, 1)
+
+
 @pytest.mark.parametrize("target", ["models", "predictions", "attributions", "metrics", "plots"])
 def test_targets_exist(workflow, target):
     assert "Job stats" in workflow("-n", target).stdout

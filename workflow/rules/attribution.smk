@@ -321,3 +321,27 @@ rule export_file_scores:
         code=code_digest("attribution/score_tables", "report/fold_results", "attribution/transcript_scores"),
     script:
         "../scripts/export_file_scores.py"
+
+
+rule write_file_score_track:
+    input:
+        scores=f"{R}/attributions/files/{{files}}/{{model}}.parquet",
+        file=lambda w: STUDY.file_input(w.files),
+        genome=lambda w: STUDY.file_genome(w.files),
+    output:
+        f"{R}/attributions/files/{{files}}/{{model}}.bw",
+    log:
+        f"{LOGS}/attributions/files/{{files}}/{{model}}.bw.log",
+    wildcard_constraints:
+        files=any_of(dict(STUDY.score_tracks)),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=megabytes(8000),
+        runtime=minutes(60),
+    params:
+        format=lambda w: STUDY.file_format(w.files),
+        reading=lambda w: STUDY["predict"][w.files].get("reading"),
+        code=code_digest("streaming", "attribution/score_tables", "explanation/places", "sequences"),
+    script:
+        "../scripts/write_file_score_track.py"

@@ -131,6 +131,7 @@ FILES += [f"{R}/predictions/files/{name}/zero_shot/{backbone}.csv" for name, bac
 FILES += [f"{R}/predictions/files/{name}/{model}.{suffix}" for name, model, suffix in STUDY.tracks]
 FILE_SCORES = [f"{R}/attributions/files/{name}/{model}.csv" for name, model in STUDY.file_attributions]
 FILE_SCORES += [f"{R}/attributions/files/{name}/export" for name in dict(STUDY.file_attributions)]
+FILE_SCORES += [f"{R}/attributions/files/{name}/{model}.bw" for name, model in STUDY.score_tracks]
 
 
 # Datasets whose models are trained on several numbers of labels.

@@ -17,7 +17,12 @@ rule embed_sequences:
         runtime=minutes(240),
     params:
         embedding=lambda w: {k: v for k, v in STUDY["runs"][w.dataset]["embeddings"].items() if k != "models"},
-        code=code_digest("inference/embedding", "inference/reading", "models/language/padding"),
+        code=code_digest(
+            "inference/embedding",
+            "inference/reading",
+            "models/language/padding",
+            "models/language/encoders",
+        ),
     script:
         "../scripts/embed_sequences.py"
 

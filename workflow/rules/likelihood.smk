@@ -26,6 +26,7 @@ rule score_backbone:
             "pretraining/token_scores",
             "tokenization",
             "models/language/padding",
+            "models/language/encoders",
         ),
     script:
         "../scripts/score_backbone.py"

@@ -9,7 +9,7 @@ from seqlm.common.runtime import network_job
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params = snakemake.params
-        from seqlm.streaming.command import predict_file
+        from seqlm.streaming.files import predict_file
 
         predict_file(
             dict(params.models),

@@ -9,7 +9,7 @@ from seqlm.common.runtime import network_job
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params = snakemake.params
-        from seqlm.streaming.command import score_file
+        from seqlm.streaming.files import score_file
 
         score_file(
             snakemake.input.model,

@@ -9,7 +9,7 @@ from seqlm.common.runtime import network_job
 def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         inputs, params = snakemake.input, snakemake.params
-        from seqlm.streaming.command import score_variant_file
+        from seqlm.streaming.files import score_variant_file
 
         score_variant_file(
             inputs.backbone, inputs.file, snakemake.output[0], genome=inputs.genome, length=params.length,

@@ -16,7 +16,8 @@ from seqlm.inference.prediction import predict_targets
 from seqlm.models.bundle import save_bundle
 from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.models.solved.kmer import fit_kmer
-from seqlm.streaming.command import predict_command, predict_file
+from seqlm.streaming.command import predict_command
+from seqlm.streaming.files import predict_file
 from seqlm.training.fitting import fit_dataset_model
 
 

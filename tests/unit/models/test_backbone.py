@@ -5,7 +5,8 @@ import torch
 from transformers import EsmConfig, EsmModel
 
 from seqlm.common.errors import InputError
-from seqlm.models.language.backbone import BackboneConfig, BackboneModel
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.tokenization import learn_tokenizer
 

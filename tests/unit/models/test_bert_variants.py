@@ -11,7 +11,7 @@ from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormForMasked
 
 import seqlm
 from seqlm.common.errors import InputError
-from seqlm.models.language.backbone import longest_input
+from seqlm.models.language.encoders import longest_input
 from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM, VariantModel
 from seqlm.models.language.hub import fetch_bundle, load_any, load_language_model
 from seqlm.tokenization.bpe import bpe_tokenizer

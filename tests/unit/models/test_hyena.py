@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.inference.prediction import predict_targets
-from seqlm.models.language.backbone import BackboneModel, longest_input
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.encoders import longest_input
 from seqlm.models.language.hub import fetch_bundle, load_language_model
 from seqlm.models.language.tuning import tuned
 

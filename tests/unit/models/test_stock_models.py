@@ -12,7 +12,8 @@ from stock_models import STOCK, letters_tokenizer, stock_model
 import seqlm
 from seqlm.common.errors import InputError
 from seqlm.models.bundle import load_model, save_bundle
-from seqlm.models.language.backbone import BackboneModel, layers_of, longest_input
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.encoders import layers_of, longest_input
 from seqlm.models.language.hub import load_any, load_language_model
 from seqlm.models.language.tuning import finish, tuned
 

@@ -16,7 +16,8 @@ from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.networks.cnn import CNN, CNNConfig
 from seqlm.models.networks.saluki import Saluki, SalukiConfig
 from seqlm.sequences.transcripts.transcript import parse_tokens
-from seqlm.streaming.command import predict_command, predict_file, score_command
+from seqlm.streaming.command import predict_command, score_command
+from seqlm.streaming.files import predict_file
 
 SIZE = {"filters": 4, "blocks": 1, "length": 90}
 SCALED = {"label_scaling": {"kind": "standard", "scale": 2.0, "offset": 3.0}}

@@ -10,7 +10,7 @@ from seqlm.models.bundle import load_model
 from seqlm.models.networks.cnn import CNN
 from seqlm.sequences import Genome
 from seqlm.streaming import predicting, writing
-from seqlm.streaming.command import predict_file, score_file
+from seqlm.streaming.files import predict_file, score_file
 from seqlm.streaming.variants import score_variants
 
 

@@ -5,9 +5,12 @@ import pandas as pd
 import pyBigWig
 import pytest
 
+from seqlm.attribution.score_tables import arrays_of, read_score_table
 from seqlm.common.errors import InputError
 from seqlm.explanation.hits import COLUMNS, read_hits
-from seqlm.streaming.score_tracks import placed_hits, write_score_track
+from seqlm.streaming.files import score_file
+from seqlm.streaming.records import open_records
+from seqlm.streaming.score_tracks import placed_hits, write_file_score_track, write_score_track
 
 
 def example(name, place, length=10, **more):
@@ -83,3 +86,100 @@ def test_hits_are_lines_of_bed_once_each_and_only_of_the_genome(given, tmp_path)
     assert found.to_numpy().tolist() == [
         ["chr2", 101, 105, "m1_NA", 1000, "-"], ["chr2", 105, 109, "m1_NA", 950, "+"],
     ]  # fmt: skip
+
+
+# Windows on both strands that overlap, two of one name, one that is there twice, and names that are not given.
+WINDOWS = [
+    ("chr1", 20, 60, "peak", "+"), ("chr1", 40, 75, "peak", "-"), ("chr2", 0, 30, "end", "-"),
+    ("chr1", 50, 52, None, None), ("chr2", 170, 200, "peak", "+"), ("chr2", 0, 30, "end", "-"),
+]  # fmt: skip
+
+
+def write_bed(path, windows):
+    lines = [[*place, *([name, 0, strand] if name else [])] for *place, name, strand in windows]
+    path.write_text("# peaks\n" + "".join("\t".join(map(str, line)) + "\n" for line in lines))
+
+
+def values_of(path):
+    """(chrom, position) -> value of a track."""
+    with pyBigWig.open(str(path)) as track:
+        values = {chrom: track.values(chrom, 0, length) for chrom, length in track.chroms().items()}
+    return {(chrom, at): x for chrom, own in values.items() for at, x in enumerate(own) if not np.isnan(x)}
+
+
+def expected_of(table, windows, edits):
+    """The same, from the rows of a table of scores: so many a base, window by window as in the file."""
+    placed, row = {}, 0
+    for chrom, start, end, _, strand in windows:
+        for j in range(end - start):
+            own = table.iloc[row : row + edits]
+            assert (own["start_offset"] == j).all()
+            row += edits
+            at = end - 1 - j if strand == "-" else start + j
+            fall = -own["loo"][own["token"] != own["replacement"]].mean()
+            placed.setdefault((chrom, at), []).append(fall)
+    assert row == len(table)
+    return {place: np.mean(values) for place, values in placed.items()}
+
+
+@pytest.mark.parametrize(("edit", "edits"), [("mask", 1), ("remove", 1), ("replace", 4)])
+@pytest.mark.parametrize(("target", "suffix"), [("track", "parquet"), ("class", "csv")])
+def test_a_track_of_a_bed_file_reads_back_as_its_table_says(edit, edits, target, suffix, bundles, genome, tmp_path):
+    write_bed(tmp_path / "w.bed", WINDOWS)
+    score_file(bundles / f"{target}0", tmp_path / "w.bed", tmp_path / f"s.{suffix}", edit, genome=genome, device="cpu")
+    scores = read_score_table(tmp_path / f"s.{suffix}")
+    write_file_score_track(tmp_path / "w.bw", arrays_of(scores), open_records(tmp_path / "w.bed", genome))
+    expected = expected_of(scores, WINDOWS, edits)
+    assert len(expected) == 55 + 30 + 30 and np.ptp(list(expected.values())) > 0.01
+    assert values_of(tmp_path / "w.bw") == pytest.approx(expected, abs=1e-6)
+    with pyBigWig.open(str(tmp_path / "w.bw")) as track:
+        assert track.chroms() == {"chr2": 200, "chr1": 200}
+
+
+def test_a_table_of_places_gives_the_track_of_its_bed_file(bundles, genome, tmp_path):
+    write_bed(tmp_path / "w.bed", WINDOWS)
+    records = [record for chunk in open_records(tmp_path / "w.bed", genome).chunks(9) for record in chunk]
+    pd.DataFrame(records, columns=records[0]._fields).to_csv(tmp_path / "w.tsv", sep="\t", index=False)
+    for name in ("bed", "tsv"):
+        path = tmp_path / f"w.{name}"
+        score_file(bundles / "scalar0", path, tmp_path / "s.parquet", genome=genome, device="cpu")
+        arrays = arrays_of(read_score_table(tmp_path / "s.parquet"))
+        write_file_score_track(tmp_path / f"{name}.bw", arrays, open_records(path, genome))
+        (tmp_path / "s.parquet").unlink()
+    assert values_of(tmp_path / "tsv.bw") == values_of(tmp_path / "bed.bw") != {}
+
+
+def test_only_bases_that_were_edited_have_a_value(bundles, genome, tmp_path, capsys):
+    """Of replacements for some bases; where there is none of these, a track without values."""
+    windows = [("chr1", 20, 60, "a", "+"), ("chr1", 100, 130, "b", "-")]
+    write_bed(tmp_path / "w.bed", windows)
+    source = open_records(tmp_path / "w.bed", genome)
+    for base, puts in (("C", ["A", "T"]), ("N", ["A"])):  # there is no N
+        score_file(bundles / "track0", tmp_path / "w.bed", tmp_path / f"{base}.parquet", "replace",
+                   replacements={base: puts}, genome=genome, device="cpu")  # fmt: skip
+        arrays = arrays_of(read_score_table(tmp_path / f"{base}.parquet"))
+        write_file_score_track(tmp_path / f"{base}.bw", arrays, source)
+    letters = genome.read_text().split(">chr1\n")[1]
+    expected = {("chr1", at) for _, start, end, _, strand in windows for at in range(start, end)
+                if letters[at] == ("G" if strand == "-" else "C")}  # fmt: skip
+    assert set(values_of(tmp_path / "C.bw")) == expected != set()
+    assert values_of(tmp_path / "N.bw") == {}
+    assert "no base has a score: the track is empty" in capsys.readouterr().err
+
+
+def test_scores_that_cannot_be_placed_are_one_line(genome, fasta, tmp_path):
+    write_bed(tmp_path / "w.bed", WINDOWS)
+    source = open_records(tmp_path / "w.bed", genome)
+
+    def fails(match, ids, width, source=source):
+        arrays = {"id": np.array(ids), "scores": np.zeros((len(ids), width), np.float32)}
+        with pytest.raises(InputError, match=match):
+            write_file_score_track(tmp_path / "w.bw", arrays, source)
+
+    fails("its records have no place in a genome; give BED", ["s0"], 5, open_records(fasta))
+    fails("has no record 'other', which has scores", ["peak", "peak", "peak", "other"], 5)
+    fails("its 3 records 'peak' cannot be told apart in the scores; give each a name", ["peak", "peak"], 5)
+    fails("record 'chr1:50-52' is shorter than its scores", ["chr1:50-52"], 5)
+    (tmp_path / "w.tsv").write_text("id\tsequence\tchrom\tstart\tend\na\tACGT\tchr1\t3\t9\n")
+    fails("record 'a': has 4 bases, its place 6; correct", ["a"], 4, open_records(tmp_path / "w.tsv", genome))
+    assert not (tmp_path / "w.bw").exists()

@@ -17,7 +17,8 @@ from seqlm.inference.prediction import predict, predict_targets
 from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
 from seqlm.sequences import Genome, reverse_complement
-from seqlm.streaming.command import predict_command, predict_file, score_command
+from seqlm.streaming.command import predict_command, score_command
+from seqlm.streaming.files import predict_file
 from seqlm.streaming.records import allele_windows, open_records
 from seqlm.streaming.tracks import write_tracks
 from seqlm.streaming.variants import score_variants

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from seqlm.common.errors import InputError
-from seqlm.models.language.backbone import BackboneConfig, BackboneModel
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.training import ArrayData, FitSettings, features, fit
 from seqlm.training.features import cached_features, standardise_layers
 

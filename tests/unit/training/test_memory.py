@@ -8,7 +8,8 @@ from small_models import small_model
 from torch import nn
 
 from seqlm import InputError, embed
-from seqlm.models.language.backbone import BackboneModel, layers_of
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.encoders import layers_of
 from seqlm.models.language.tuning import tuned
 from seqlm.training import ArrayData, FitSettings, features, fit
 from seqlm.training.features import cached_features

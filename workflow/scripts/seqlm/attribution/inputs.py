@@ -42,7 +42,7 @@ class Inputs:
         self.fixed = getattr(getattr(model, "config", None), "length", None)
         self.longest = self.fixed
         if self.longest is None and hasattr(model, "backbone"):
-            from seqlm.models.language.backbone import longest_input
+            from seqlm.models.language.encoders import longest_input
 
             self.longest = longest_input(model.backbone, model.tokenizer)
         self.starts, self.tokens = map(list, zip(*map(self._read, sequences), strict=True))

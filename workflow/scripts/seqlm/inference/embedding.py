@@ -21,7 +21,7 @@ from seqlm.common.runtime import pick_device
 from seqlm.inference.reading import check_size, readable
 from seqlm.models.base import encoder_of
 from seqlm.models.heads import POOLINGS, pool
-from seqlm.models.language.backbone import depth_of, layers_of, longest_input, own_padding
+from seqlm.models.language.encoders import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.layer_mix import states_by_layer
 from seqlm.models.language.packed import over_bases
 from seqlm.models.language.padding import in_batch

@@ -28,6 +28,7 @@ STAGE_OF = {
     "gather_loo": "attribution", "export_scores": "attribution", "score_files": "attribution",
     "discover_motifs": "attribution", "check_scores": "attribution", "score_interactions": "attribution",
     "pick_mutagenesis": "attribution", "collect_browsing": "attribution", "write_score_tracks": "attribution",
+    "write_file_score_track": "attribution",
 }  # fmt: skip
 # Jobs that load torch and transformers; the others load pandas or matplotlib.
 HEAVY = {"pretrain_backbone", "choose_pooling", "train_model", "train_on_subsample",

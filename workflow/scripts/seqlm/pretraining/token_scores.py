@@ -9,7 +9,7 @@ sees at least half a window of what stands before it (causal) or stands in the m
 import numpy as np
 import torch
 
-from seqlm.models.language.backbone import longest_input
+from seqlm.models.language.encoders import longest_input
 from seqlm.models.language.padding import in_batch
 from seqlm.pretraining.masking import ordinary_tokens
 from seqlm.tokenization import kind_of

@@ -1,14 +1,17 @@
 """Leave-one-out scores and places of motifs as tracks for a genome browser."""
 
+import sys
 import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from seqlm.common.errors import InputError
 from seqlm.common.tables import write_parquet
 from seqlm.explanation.places import bases_of, first_read, has_place, place_of_stretch
-from seqlm.streaming.tracks import write_tracks
+from seqlm.streaming.tracks import write_empty_bigwig, write_tracks
 
 COLUMNS = {
     "id": pa.string(), "chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), "strand": pa.string(),
@@ -40,15 +43,77 @@ def placed_importance(arrays, examples):
         bases = bases_of(example["sequence"])
         if not has_place(example, bases):
             continue
-        first = first_read(bases, codes)
-        edges = np.flatnonzero(np.diff(np.r_[False, np.isfinite(scores), False]))
-        for start, end in edges.reshape(-1, 2).tolist():
-            place = place_of_stretch(example, first + start, first + end)
-            strand = "-" if example["strand"] == "-" else "+"
-            rows.append((str(name), example["chrom"], *place, strand, -scores[start:end].astype(np.float32)))
+        rows += _stretches(name, example, first_read(bases, codes), scores)
+    return _table(rows)
+
+
+def _stretches(name, example, first, scores):
+    """A row of `COLUMNS` for each stretch of scored bases; `scores` begin at the example's base `first`."""
+    edges = np.flatnonzero(np.diff(np.r_[False, np.isfinite(scores), False]))
+    for start, end in edges.reshape(-1, 2).tolist():
+        place = place_of_stretch(example, first + start, first + end)
+        strand = "-" if example["strand"] == "-" else "+"
+        yield str(name), example["chrom"], *place, strand, -scores[start:end].astype(np.float32)
+
+
+def _table(rows):
     columns = zip(*rows, strict=True) if rows else [[]] * len(COLUMNS)
     arrays = [pa.array(values, kind) for values, kind in zip(columns, COLUMNS.values(), strict=True)]
     return pa.table(arrays, list(COLUMNS))
+
+
+def placed_file_importance(arrays, source):
+    """Importance of the bases of a file's records, which are stretches of a genome, in pieces without a gap.
+
+    Parameters
+    ----------
+    arrays : dict of numpy.ndarray
+        As of `seqlm.attribution.score_tables.arrays_of`, of all of the file's scores.
+    source : Source
+        The file, as `seqlm.streaming.records.open_records` opens it.
+
+    Returns
+    -------
+    pyarrow.Table
+        As of `placed_importance`.
+
+    Raises
+    ------
+    InputError
+        Records know no place in a genome, or one of another length; the scores are not of this file; records of one
+        name cannot be told apart in the scores, because some have none.
+    """
+    if not source.places:
+        problem = "its records have no place in a genome"
+        raise InputError(source.path, problem, "give BED, or a table with the columns chrom, start and end")
+    places, rows = _places_by_name(source), []
+    blocks, seen = Counter(arrays["id"].tolist()), Counter()
+    for name, own in zip(arrays["id"].tolist(), arrays["scores"], strict=True):
+        there = places[name]
+        if not there:
+            raise InputError(source.path, f"has no record {name!r}, which has scores", "score the file again")
+        if len(there) != blocks[name]:  # who has none is not known
+            problem = f"its {len(there)} records {name!r} cannot be told apart in the scores"
+            raise InputError(source.path, problem, "give each a name of its own and score the file again")
+        place = there[seen[name]]
+        seen[name] += 1
+        if np.isfinite(own[place["end"] - place["start"] :]).any():
+            raise InputError(source.path, f"record {name!r} is shorter than its scores", "score the file again")
+        rows += _stretches(name, place, 0, own)
+    return _table(rows)
+
+
+def _places_by_name(source):
+    """Name -> where its records lie, in the order of the file."""
+    places = defaultdict(list)
+    for chunk in source.chunks(1000):
+        for record in chunk:
+            place = {name: getattr(record, name) for name in ("chrom", "start", "end", "strand")}
+            if place["end"] - place["start"] != len(record.sequence):
+                problem = f"has {len(record.sequence)} bases, its place {place['end'] - place['start']}"
+                raise InputError(f"{source.path}, record {record.id!r}", problem, "correct its coordinates")
+            places[record.id].append(place)
+    return places
 
 
 def write_score_track(output, arrays, examples, sizes=None):
@@ -76,12 +141,33 @@ def write_score_track(output, arrays, examples, sizes=None):
     table = placed_importance(arrays, examples)
     if not table.num_rows:
         return False
-    sizes = sizes or table.to_pandas().groupby("chrom")["end"].max().to_dict()
+    _write(output, table, sizes or table.to_pandas().groupby("chrom")["end"].max().to_dict())
+    return True
+
+
+def write_file_score_track(output, arrays, source):
+    """Write the importance of every base of a file's records as bigWig; where they overlap, the mean.
+
+    Parameters
+    ----------
+    output : path
+        ``.bw``. It holds no value, which is told on stderr, where no base has a score.
+    arrays, source
+        As for `placed_file_importance`, whose errors these are too; the source with its genome.
+    """
+    table = placed_file_importance(arrays, source)
+    if table.num_rows:
+        _write(output, table, source.sizes)
+    else:
+        print(f"{source.path}: no base has a score: the track is empty", file=sys.stderr)
+        write_empty_bigwig(output, source.sizes)
+
+
+def _write(output, table, sizes):
     with tempfile.TemporaryDirectory() as folder:
         windows = Path(folder) / "importance.parquet"
         write_parquet(table, windows)
         write_tracks([windows], Path(output), sizes)
-    return True
 
 
 def placed_hits(hits, examples):

@@ -156,6 +156,14 @@ def _write_bigwig(windows, output, sizes):
         release_memory()  # of the last track, before zoom levels are made
 
 
+def write_empty_bigwig(output, sizes):
+    """Write a bigWig that knows the genome's records (name -> length) and holds no value."""
+    import pyBigWig
+
+    with pyBigWig.open(str(output), "w") as file:
+        file.addHeader(list(sizes.items()), maxZooms=0)
+
+
 def _write_bedgraph(windows, output):
     with open(output, "w") as handle:
         for chrom, start, values in windows.runs():

@@ -102,7 +102,7 @@ class NewFiles:
         return [
             (name, model, suffix)
             for name, files in self.config["predict"].items()
-            if "bed" in files or ("table" in files and "genome" in files)
+            if _has_places(files)
             for model in files["models"]
             for suffix in suffixes[self.config["datasets"][files["dataset"]]["target"]]
         ]
@@ -116,3 +116,13 @@ class NewFiles:
             if "loo" in files
             for model in files["loo"].get("models", files["models"])
         ]
+
+    @cached_property
+    def score_tracks(self):
+        """Those of them whose sequences have a place in a genome."""
+        return [(name, model) for name, model in self.file_attributions if _has_places(self.config["predict"][name])]
+
+
+def _has_places(files):
+    """Whether the sequences of an entry of the section predict are stretches of a genome."""
+    return "bed" in files or ("table" in files and "genome" in files)

@@ -202,7 +202,8 @@ def _layout(examples, samplesize=None):
 
 def _on_backbone(model, examples, folder):
     """A head on a pretrained encoder."""
-    from seqlm.models.language.backbone import longest_input, reads_other_text
+    from seqlm.models.language.backbone import reads_other_text
+    from seqlm.models.language.encoders import longest_input
     from seqlm.models.language.hub import load_any
     from seqlm.models.language.tuning import layers_to_train, tuned
 

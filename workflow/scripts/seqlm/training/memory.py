@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import encoder_of
-from seqlm.models.language.backbone import layers_of
+from seqlm.models.language.encoders import layers_of
 
 
 @contextmanager

@@ -19,10 +19,12 @@ import torch
 from torch import nn
 
 from seqlm.common.errors import InputError
-from seqlm.models.base import SequenceConfig, SequenceModel
+from seqlm.models.base import SequenceModel
 from seqlm.models.heads import ConvHead, LinearHead, pooled_head
-from seqlm.models.language import gpt  # noqa: F401  registers our encoder with AutoModel
+from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
+from seqlm.models.language.encoders import depth_of, layers_of, longest_input, own_padding
+from seqlm.models.language.gpt import GPTModel  # its file registers it with AutoModel
 from seqlm.models.language.layer_mix import LayerMix, first_state, layer_numbers, side_by_side, states_by_layer
 from seqlm.models.language.layouts import new_encoder
 from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
@@ -33,86 +35,6 @@ from seqlm.tokenization import complement_ids, encode_batch, kind_of, nothing_id
 from seqlm.tokenization.bases import special_ids
 
 log = logging.getLogger(__name__)
-
-
-class BackboneConfig(SequenceConfig):
-    """What encoder, what head, what is trained.
-
-    Parameters
-    ----------
-    backbone_config : dict
-        The encoder's own config, with its ``model_type``.
-    head : {"conv", "pooled", "linear"}
-        "conv" predicts a track, "pooled" a scalar or a class.
-    hidden, kernel, dropout, pooling
-        Those of the head.
-    context : {"forward", "both_strands"}
-    train : "head", "all" or int
-        What is trained beside the head: nothing, all of the encoder, or its last so many layers.
-    complement : list of int or "text", optional
-        For "both_strands": the id of each token's reverse complement (`seqlm.tokenization.complement_ids`), or that
-        the text is reverse-complemented.
-    layers : "last", "all" or list of int
-        The last layer as it is, or these layers (0 is the embedding) normalised and mixed by learned weights; a linear
-        head gets them side by side, since it weighs each feature itself.
-    skip : {"none", "onehot"}
-        "onehot" shows the conv head the base itself, beside the features.
-    token_bases : list of int, optional
-        Base code of each token (4: not a base), for the skip.
-    depth : int
-        Convolutions of a conv head.
-    padding : int, optional
-        Id that stands for no token: the tokenizer's padding, or one that it never gives. What the encoder's config
-        calls padding may be another, even one of a base. When missing (older bundles), the encoder's.
-    by_base : bool
-        The tokens are not the bases, one by one: a track's value is predicted from the tokens over its base.
-    special_tokens : {"pooled", "left_out"}
-        Whether those around a sequence count where tokens are pooled.
-    special_ids : list of int, optional
-        Their ids, where they are left out.
-    """
-
-    model_type = "seqlm-backbone"
-
-    def __init__(
-        self,
-        backbone_config=None,
-        head="conv",
-        hidden=128,
-        kernel=11,
-        dropout=0.2,
-        pooling="mean",
-        context="forward",
-        train="head",
-        complement=None,
-        layers="last",
-        skip="none",
-        token_bases=None,
-        depth=1,
-        padding=None,
-        by_base=False,
-        special_tokens="pooled",
-        special_ids=None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.backbone_config = backbone_config or gpt.GPTConfig().to_dict()
-        self.head = head
-        self.hidden = hidden
-        self.kernel = kernel
-        self.dropout = dropout
-        self.pooling = pooling
-        self.context = context
-        self.train = train
-        self.complement = complement
-        self.layers = layers
-        self.skip = skip
-        self.token_bases = token_bases
-        self.depth = depth
-        self.padding = padding
-        self.by_base = by_base
-        self.special_tokens = special_tokens
-        self.special_ids = special_ids
 
 
 def reads_other_text(tokenizer, options):
@@ -361,7 +283,7 @@ class BackboneModel(SequenceModel):
     def _encode(self, X, known):
         """States (N, T, K E) of one strand."""
         options = {} if self.layers is None else {"output_hidden_states": True}
-        if isinstance(self.backbone, gpt.GPTModel):  # treats nothing as nothing itself, and never looks at what follows
+        if isinstance(self.backbone, GPTModel):  # treats nothing as nothing itself, and never looks at what follows
             return self._states(self.backbone(X, **options), X)
 
         def run(ids, known):
@@ -405,41 +327,3 @@ class BackboneModel(SequenceModel):
         for parameter in self.backbone.parameters():
             parameter.requires_grad_(id(parameter) in trained)
         return modules
-
-
-def layers_of(backbone):
-    """The encoder's blocks, lowest first."""
-    return max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
-
-
-def own_padding(config):
-    """The id that an encoder's config calls padding, to stand under the mask: some count positions from it."""
-    padding = config.pad_token_id or 0
-    return padding if 0 <= padding < config.vocab_size else 0
-
-
-def depth_of(backbone):
-    """How many blocks the encoder runs: more than it has where they share weights (ALBERT)."""
-    return max(len(layers_of(backbone)), getattr(backbone.config, "num_hidden_layers", None) or 0)
-
-
-def longest_input(network, tokenizer):
-    """Tokens that tokenizer and network take at most; None when they do not say."""
-    config = network.config
-    limits = [tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None]
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "block_size", None)
-    if positions and getattr(config, "position_embedding_type", None) not in ("rotary", "alibi"):
-        limits.append(positions - _offset(network, positions))
-    return min((limit for limit in limits if limit), default=None)
-
-
-def _offset(network, positions):
-    """How many of the positions come before the first token: RoBERTa's way of counting begins after the padding id."""
-    for name, module in network.named_modules():
-        if (
-            name.endswith("position_embeddings")
-            and isinstance(module, nn.Embedding)
-            and module.num_embeddings == positions
-        ):
-            return 0 if module.padding_idx is None else module.padding_idx + 1
-    return 0

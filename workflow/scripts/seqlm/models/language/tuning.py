@@ -7,7 +7,8 @@ when training is over, so that the bundle is an ordinary model that needs no pef
 from torch import nn
 
 from seqlm.common.errors import InputError
-from seqlm.models.language.backbone import BackboneModel, layers_of
+from seqlm.models.language.backbone import BackboneModel
+from seqlm.models.language.encoders import layers_of
 
 # Maps of a Mamba whose weights its kernels read without calling them: what stands beside them would be passed by.
 _FUSED = ("x_proj", "dt_proj", "out_proj")
@@ -26,7 +27,7 @@ def tuned(backbone, tokenizer, train="head", rank=8, alpha=16, lora_dropout=0.05
     rank, alpha, lora_dropout
         Of LoRA.
     options
-        Further fields of `seqlm.models.language.backbone.BackboneConfig`.
+        Further fields of `seqlm.models.language.backbone_config.BackboneConfig`.
 
     Returns
     -------
