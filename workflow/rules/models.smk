@@ -1,8 +1,7 @@
 # Models that predict a target: networks trained from scratch, and heads on backbones. All see the same folds.
 
 TRAINED_ON = {
-    "examples": f"{R}/datasets/{{dataset}}/examples.parquet",
-    "folds": f"{R}/datasets/{{dataset}}/folds.tsv",
+    **DATASET,
     "backbone": backbone_of,
 }
 TRAINED_BY = {
