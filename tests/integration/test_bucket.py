@@ -2,6 +2,7 @@
 
 import copy
 import io
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ IN_BUCKET = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3
 @pytest.fixture
 def s3(monkeypatch):
     """A client of a server of its own, which jobs find by their environment, as those of a user do."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each of some thousand requests
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     address = "http://{}:{}".format(*server.get_host_and_port())
@@ -53,7 +55,7 @@ def test_a_study_whose_sources_and_results_lie_in_a_bucket(s3, tmp_path):
     s3.upload_file(config["sources"]["fly"]["fasta"], "sources-of-mine", "genomes/fly.fa.gz")
     config["sources"]["fly"]["fasta"] = "s3://sources-of-mine/genomes/fly.fa.gz"
     remote = Workflow(folders[1], config)
-    remote("all", *IN_BUCKET)
+    remote("all", *IN_BUCKET, timeout=1800)
     local("metrics", "predictions")
 
     def kept(path):
