@@ -79,8 +79,8 @@ def main():
                 found[devices, threads].append(speed(Path(folder), *places, devices, threads, options.steps))
     for (devices, threads), speeds in found.items():
         shown = " ".join(f"{value:,.0f}" for value in speeds)
-        print(f"{devices} processes of {threads} threads   tokens/s {shown}")
-    print(f"ratio                      {statistics.median(found[several]) / statistics.median(found[one]):.2f}")
+        print(f"processes {devices}, threads of each {threads}   tokens/s {shown}")
+    print(f"ratio                              {statistics.median(found[several]) / statistics.median(found[one]):.2f}")
 
 
 if __name__ == "__main__":
