@@ -69,6 +69,12 @@ def running():
     return dict(line.split(None, 1) for line in lines)
 
 
+def trains(study):
+    """Whether a pretraining has told of its first steps: a busy machine imports for minutes before."""
+    logs = study.folder.glob(".snakemake/slurm_logs/rule_pretrain_backbone/**/*.log")
+    return any(re.search(r"pretrain: .* [1-9]\d*/\d+ \[", path.read_text()) for path in logs)
+
+
 def test_the_study_is_the_same_as_on_this_machine(slurm, tmp_path):
     local, remote = tmp_path / "local", tmp_path / "remote"
     for folder in (local, remote):
@@ -107,14 +113,13 @@ def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm
     wanted = "results/small/backbones/gpt-vocab4"
     study = OnCluster(tmp_path / "ended", config)
     process = study.start(wanted)
-    deadline = time.monotonic() + 300
-    while not (found := running()) and time.monotonic() < deadline and process.poll() is None:
+    deadline = time.monotonic() + 600
+    while not trains(study) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.5)
-    assert found, study.log()[-3000:]
-    time.sleep(30)  # it imports for some seconds, then it trains
-    (job,) = found
+    assert trains(study), study.log()[-3000:]
+    (job,) = running()
     run(*command, job if command == ["scancel"] else f"JobId={job}")
-    assert process.wait(900) == 0, study.log()[-6000:]
+    assert process.wait(1800) == 0, study.log()[-6000:]
     said = "".join(path.read_text() for path in study.folder.rglob("*.log"))
     assert "Trying to restart job" in study.log()
     assert "asked to end (SIGTERM) after step" in said and "continuing from" in said

@@ -3,16 +3,10 @@
 SHARDED = any_of([name for name in STUDY.runs_with("loo") if STUDY["runs"][name]["loo"]["shards"] > 1])
 
 
-# Many examples: cut into shards that are scored apart and joined in order.
-scattergather:
-    **{f"loo/{name}": STUDY["runs"][name]["loo"]["shards"] for name in STUDY.runs_with("loo")},
-
-
 rule score_loo:
     input:
+        **DATASET,
         model=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     output:
         table=f"{R}/attributions/{{dataset}}/{{model}}.parquet",
         arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
@@ -83,7 +77,7 @@ rule discover_motifs:
     input:
         arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        file=lambda w: STUDY["runs"][w.dataset]["motifs"].get("file", []),
+        file=lambda w: given(STUDY["runs"][w.dataset]["motifs"].get("file")),
     output:
         found=MOTIFS("{dataset}", "{model}", "found.tsv"),
         said=MOTIFS("{dataset}", "{model}", "said.tsv"),
@@ -127,9 +121,8 @@ rule check_scores:
                 else {}
             )
         ),
+        **DATASET,
         arrays=f"{R}/attributions/{{dataset}}/{{model}}.npz",
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
         trained=f"{R}/models/{{dataset}}/{{model}}/fold0/seed{STUDY['seeds'][0]}",
         others=lambda w: [f"{R}/{path}" for _, _, path in STUDY.compared_scores(w.dataset, w.model)],
     output:
@@ -258,8 +251,8 @@ rule collect_browsing:
 
 rule score_files:
     input:
-        file=lambda w: STUDY.file_input(w.files),
-        genome=lambda w: STUDY.file_genome(w.files) or [],
+        file=file_of,
+        genome=genome_of,
         model=lambda w: f"{R}/models/{STUDY.file_jobs(w.files)[w.model][0].path}",
     output:
         temp(f"{R}/attributions/files/{{files}}/{{model}}/{{scatteritem}}.parquet"),

@@ -1,6 +1,7 @@
 # Shared by all of the workflow: the study, and short names for its paths. Imports nothing heavy.
 import os
 import re
+from importlib.util import find_spec
 
 import yaml
 
@@ -12,7 +13,7 @@ min_version("9.0")
 include: "checkout.smk"
 
 
-from seqlm.common.errors import one_line_errors
+from seqlm.common.errors import InputError, one_line_errors
 from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
 from seqlm.study import Study, backbone_devices, figure_names, load_schema, model_devices, model_kinds, model_readings
@@ -25,6 +26,10 @@ if "sources" not in config:
 
 with one_line_errors():
     STUDY = Study(config, load_schema(WORKFLOW / "schemas" / "config.schema.yaml"))
+    for source in STUDY["sources"]:
+        if STUDY.source_origin(source).startswith("s3://") and not find_spec("snakemake_storage_plugin_s3"):
+            mend = "pip install snakemake-storage-plugin-s3"
+            raise InputError(f"config, sources.{source}", "Snakemake's plugin for buckets is not installed", mend)
 
 # Every job of the study loads what it trusts (seqlm/models/origin.py), those of a cluster too: they read this file.
 if STUDY.trusted_code:
@@ -48,6 +53,13 @@ wildcard_constraints:
     fold=r"\d+",
     seed=r"\d+",
     files=r"[A-Za-z0-9._-]+",
+
+
+# Large jobs are cut into shards that are done apart and joined in order: leave-one-out scores, and new files. Told before any
+# rule: Snakemake goes over the rules there are, and outputs in a bucket would lose their wildcards' constraints.
+scattergather:
+    **{f"loo/{name}": STUDY["runs"][name]["loo"]["shards"] for name in STUDY.runs_with("loo")},
+    **{name: files["shards"] for name, files in STUDY["predict"].items()},
 
 
 def paths(names, pattern):
@@ -138,15 +150,43 @@ FILE_SCORES += [f"{R}/attributions/files/{name}/{model}.bw" for name, model in S
 SEVERAL_SIZES = [name for name, run in STUDY["runs"].items() if len(run["training_sizes"]) > 1]
 
 
-def local_origin(wildcards):
-    """A source's own file when it lies on this machine, so that a change to it is noticed."""
+def given(path):
+    """A file that the workflow does not make, if there is one: it lies on this machine even where results lie in a bucket."""
+    return local(path) if path else []
+
+
+def given_origin(wildcards):
+    """A source's own file when it lies on this machine or in a bucket, so that a change to it is noticed."""
     origin = STUDY.source_origin(wildcards.source)
-    return [] if "://" in origin else origin
+    if origin.startswith("s3://"):
+        return storage(origin)
+    return [] if "://" in origin else given(origin)
+
+
+def file_of(wildcards):
+    """The file that an entry under `predict` is about: a source, or a file that is given."""
+    path = STUDY.file_input(wildcards.files)
+    return path if path.startswith(f"{R}/") else given(path)
+
+
+def genome_of(wildcards):
+    """The genome of an entry under `predict`: a source, a file that is given, or none."""
+    path = STUDY.file_genome(wildcards.files)
+    return path if path and path.startswith(f"{R}/") else given(path)
 
 
 def shard_of(wildcards):
     """(k, n) of a job that does the kth of n shards; (1, 1) of one that does all."""
     return [int(number) for number in wildcards.get("scatteritem", "1-of-1").split("-of-")]
+
+
+def dataset_files(dataset):
+    """What jobs read of a dataset's folder."""
+    files = {"examples": "examples.parquet", "folds": "folds.tsv", "summary": "summary.json"}
+    return {name: f"{R}/datasets/{dataset}/{file}" for name, file in files.items()}
+
+
+DATASET = dataset_files("{dataset}")
 
 
 def of_shards(wildcards, suffix):
@@ -186,7 +226,7 @@ def figure(family, subject=None):
 
 
 def motif_of(wildcards):
-    return STUDY["datasets"][wildcards.dataset].get("label", {}).get("motif", [])
+    return given(STUDY["datasets"][wildcards.dataset].get("label", {}).get("motif"))
 
 
 def hits_of(wildcards):
@@ -195,11 +235,16 @@ def hits_of(wildcards):
     return paths(own, f"{R}/attributions/{wildcards.dataset}/motifs/{{}}.bed")
 
 
-def corpora_of(wildcards):
+def corpora_of(dataset):
     """Backbone -> (files, fraction held out), of all that a dataset's models stand on and that were pretrained here."""
-    names = [STUDY.model(model).get("backbone") for model in STUDY["runs"][wildcards.dataset]["models"]]
+    names = [STUDY.model(model).get("backbone") for model in STUDY["runs"][dataset]["models"]]
     return {
         name: (trained_on(name), STUDY["backbones"][name]["validation"])
         for name in dict.fromkeys(names)
         if name in STUDY.trained
     }
+
+
+def corpus_files_of(dataset):
+    """The files of all these corpora, each once."""
+    return sorted({file for files, _ in corpora_of(dataset).values() for file in files})

@@ -8,7 +8,7 @@ localrules:
 
 rule download_source:
     input:
-        local_origin,
+        given_origin,
     output:
         f"{R}/sources/{{source}}.{{suffix}}",
     log:
@@ -32,7 +32,7 @@ rule download_source:
 rule prepare_dataset:
     input:
         sources=lambda w: [STUDY.source_path(name) for name in STUDY.dataset_sources(w.dataset)],
-        motif=lambda w: STUDY["datasets"][w.dataset].get("label", {}).get("motif", []),
+        motif=motif_of,
     output:
         examples=f"{R}/datasets/{{dataset}}/examples.parquet",
         summary=f"{R}/datasets/{{dataset}}/summary.json",
@@ -55,7 +55,8 @@ rule prepare_dataset:
 
 rule split_folds:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
+        examples=DATASET["examples"],
+        summary=DATASET["summary"],
     output:
         folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     log:

@@ -29,11 +29,10 @@ rule embed_sequences:
 
 rule project_embeddings:
     input:
+        **DATASET,
         embeddings=lambda w: [
             f"{R}/embeddings/{w.dataset}/{name}.npz" for name in STUDY["runs"][w.dataset]["embeddings"]["models"]
         ],
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     output:
         table=f"{R}/tables/datasets/{{dataset}}/umap.tsv",
         page=f"{R}/embeddings/{{dataset}}.html",

@@ -3,9 +3,8 @@
 
 rule find_leaks:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
-        corpora=lambda w: sorted({file for files, _ in corpora_of(w).values() for file in files}),
+        **DATASET,
+        corpora=lambda w: corpus_files_of(w.dataset),
     output:
         leaks=f"{R}/tables/datasets/{{dataset}}/leaks.tsv",
     log:
@@ -16,7 +15,11 @@ rule find_leaks:
         mem_mb=megabytes(4000),
         runtime=minutes(240),
     params:
-        corpora=corpora_of,
+        # Backbone -> (which of the files above, fraction held out): in a bucket, files have other names than on disk.
+        corpora=lambda w: {
+            name: (list(map(corpus_files_of(w.dataset).index, files)), validation)
+            for name, (files, validation) in corpora_of(w.dataset).items()
+        },
         code=code_digest("datasets/separation/leakage", "sequences/similarity", "pretraining/corpus"),
     script:
         "../scripts/find_leaks.py"
@@ -24,8 +27,7 @@ rule find_leaks:
 
 rule compare_models:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        **DATASET,
         leaks=f"{R}/tables/datasets/{{dataset}}/leaks.tsv",
         predictions=lambda w: [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs_of(w.dataset)],
     output:
@@ -44,7 +46,7 @@ rule compare_models:
         replicates=lambda w: STUDY["runs"][w.dataset]["bootstrap"],
         seed=STUDY["seeds"][0],
         kinds=lambda w: {name: KINDS[name] for name in STUDY["runs"][w.dataset]["models"]},
-        leaks_against=lambda w: ["training", *corpora_of(w)],
+        leaks_against=lambda w: ["training", *corpora_of(w.dataset)],
         code=code_digest(
             "evaluation/contest/comparison",
             "evaluation/contest/leak_effects",

@@ -2,8 +2,7 @@
 
 POOLING = f"{R}/datasets/{{dataset}}/pooling/fold{{fold}}.json"
 TRAINED_ON = {
-    "examples": f"{R}/datasets/{{dataset}}/examples.parquet",
-    "folds": f"{R}/datasets/{{dataset}}/folds.tsv",
+    **DATASET,
     "backbone": backbone_of,
     "places": lambda w: POOLING.format(**w) if STUDY.pooling_is_chosen(w.dataset) else [],
 }

@@ -218,7 +218,7 @@ use rule plot_performance as plot_transcript with:
 rule render_browsing:
     input:
         json=OF_DATASET("browse.json"),
-        template=str(WORKFLOW / "report/browse.html.j2"),
+        template=given(str(WORKFLOW / "report/browse.html.j2")),
     output:
         html=f"{R}/browse-{{dataset}}.html",
     log:
@@ -246,7 +246,7 @@ rule render_report:
         pairs=[PAIRS(dataset, model) for dataset, model in STUDY.paired],
         areas=[CHECKS(dataset, model, "areas.tsv") for dataset, model in STUDY.checked],
         agreement=[CHECKS(dataset, model, "agreement.tsv") for dataset, model in STUDY.checked],
-        template=str(WORKFLOW / "report/report.html.j2"),
+        template=given(str(WORKFLOW / "report/report.html.j2")),
     output:
         html=f"{R}/report.html",
     log:

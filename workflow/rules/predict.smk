@@ -3,9 +3,8 @@
 
 rule predict_targets:
     input:
+        **DATASET,
         model=f"{R}/models/{JOB}",
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     output:
         predictions=f"{R}/predictions/{JOB}.parquet",
         metrics=f"{R}/predictions/{JOB}.metrics.tsv",
@@ -39,14 +38,10 @@ rule predict_targets:
 
 
 # New files: each is cut into shards that are predicted apart and joined in order.
-scattergather:
-    **{name: files["shards"] for name, files in STUDY["predict"].items()},
-
-
 rule predict_files:
     input:
-        file=lambda w: STUDY.file_input(w.files),
-        genome=lambda w: STUDY.file_genome(w.files) or [],
+        file=file_of,
+        genome=genome_of,
         models=lambda w: [f"{R}/models/{job.path}" for jobs in STUDY.file_jobs(w.files).values() for job in jobs],
     output:
         temp(f"{R}/predictions/files/{{files}}/{{scatteritem}}.parquet"),
@@ -59,9 +54,8 @@ rule predict_files:
         **NETWORK,
         runtime=minutes(480),
     params:
-        models=lambda w: {
-            name: [f"{R}/models/{job.path}" for job in jobs] for name, jobs in STUDY.file_jobs(w.files).items()
-        },
+        # How many of the bundles above are each model's.
+        models=lambda w: {name: len(jobs) for name, jobs in STUDY.file_jobs(w.files).items()},
         length=lambda w: STUDY["predict"][w.files].get("length"),
         format=lambda w: STUDY.file_format(w.files),
         reading=lambda w: STUDY["predict"][w.files].get("reading"),
@@ -101,7 +95,7 @@ rule gather_files:
 rule write_tracks:
     input:
         predictions=f"{R}/predictions/files/{{files}}.parquet",
-        genome=lambda w: STUDY.file_genome(w.files),
+        genome=genome_of,
     output:
         f"{R}/predictions/files/{{files}}/{{model}}.{{suffix}}",
     log:
@@ -119,8 +113,8 @@ rule write_tracks:
 
 rule score_variants:
     input:
-        file=lambda w: STUDY.file_input(w.files),
-        genome=lambda w: STUDY.file_genome(w.files),
+        file=file_of,
+        genome=genome_of,
         backbone=f"{R}/backbones/{{backbone}}",
     output:
         temp(f"{R}/predictions/files/{{files}}/zero_shot/{{backbone}}/{{scatteritem}}.parquet"),

@@ -3,9 +3,8 @@
 
 rule withhold_genes:
     input:
+        unpack(lambda w: dataset_files(STUDY["backbones"][w.backbone]["without"])),
         source=f"{R}/sources/{{source}}.fa.gz",
-        examples=lambda w: f"{R}/datasets/{STUDY['backbones'][w.backbone]['without']}/examples.parquet",
-        folds=lambda w: f"{R}/datasets/{STUDY['backbones'][w.backbone]['without']}/folds.tsv",
     output:
         fasta=f"{R}/withheld/{{backbone}}/{{source}}.fa.gz",
     log:
@@ -23,8 +22,7 @@ rule withhold_genes:
 
 rule write_training_text:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        **DATASET,
     output:
         fasta=f"{R}/datasets/{{dataset}}/training_text.fa.gz",
     log:

@@ -3,11 +3,10 @@
 
 rule combine_predictions:
     input:
+        **DATASET,
         members=lambda w: [
             f"{R}/predictions/{w.dataset}/{name}/fold{w.fold}/seed{w.seed}.parquet" for name in STUDY.members(w.model)
         ],
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
     output:
         predictions=f"{R}/predictions/{JOB}.parquet",
         metrics=f"{R}/predictions/{JOB}.metrics.tsv",
@@ -40,8 +39,7 @@ rule combine_predictions:
 
 rule write_fold_results:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        **DATASET,
         models=lambda w: [f"{R}/models/{job.path}" for job in STUDY.trained_jobs if job.dataset == w.dataset],
         predictions=lambda w: [f"{R}/predictions/{job.path}.parquet" for job in STUDY.jobs_of(w.dataset)],
         metrics=lambda w: [f"{R}/predictions/{job.path}.metrics.tsv" for job in STUDY.jobs_of(w.dataset)],

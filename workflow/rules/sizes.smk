@@ -27,8 +27,7 @@ rule train_on_subsample:
 
 rule compare_sizes:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        **DATASET,
         predictions=lambda w: [f"{R}/{path}" for path in STUDY.size_predictions(w.dataset)],
     output:
         intervals=f"{R}/tables/datasets/{{dataset}}/sizes.tsv",

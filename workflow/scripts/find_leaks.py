@@ -20,7 +20,7 @@ def main(snakemake):
         found = [training_leaks(data.examples, data.folds)]
         length = int(data.examples["sequence"].str.len().median())
         for backbone, (files, validation) in snakemake.params.corpora.items():
-            pieces = trained_pieces(files, validation, length)
+            pieces = trained_pieces([snakemake.input.corpora[k] for k in files], validation, length)
             found.append(corpus_leaks(data.examples, data.folds, pieces, backbone))
         write_table(pd.concat(found, ignore_index=True), snakemake.output.leaks)
 

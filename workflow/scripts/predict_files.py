@@ -3,6 +3,8 @@
 Reads sequences and bundles; writes parquet.
 """
 
+from itertools import islice
+
 from seqlm.common.runtime import network_job
 
 
@@ -11,8 +13,9 @@ def main(snakemake):
         params = snakemake.params
         from seqlm.streaming.files import predict_file
 
+        bundles = iter(snakemake.input.models)
         predict_file(
-            dict(params.models),
+            {name: list(islice(bundles, count)) for name, count in params.models.items()},
             snakemake.input.file,
             snakemake.output[0],
             genome=snakemake.input.get("genome") or None,

@@ -479,3 +479,14 @@ def test_ftp_from_a_server_that_is_not_there(tmp_path):
         url = f"ftp://127.0.0.1:{free.getsockname()[1]}/x.fa"
     with pytest.raises(InputError, match="cannot be reached"):
         fetch(url, tmp_path / "x.fa.gz", backoff=0, retries=1, timeout=5)
+
+
+def test_a_copy_that_something_else_brought_is_told_by_its_origin(tmp_path):
+    brought, origin = tmp_path / "brought.fa", "s3://sources/genomes/x.fa"
+    brought.write_bytes(TEXT)
+    told = fetch(origin, tmp_path / "x.fa.gz", copy=brought, sha256=hashlib.sha256(TEXT).hexdigest())
+    assert told["origin"] == origin and told["records"] == 2 and read_fasta(tmp_path / "x.fa.gz")
+    brought.write_bytes(b"no FASTA\n")
+    with pytest.raises(InputError, match=origin) as error:
+        fetch(origin, tmp_path / "y.fa.gz", copy=brought)
+    assert "brought" not in str(error.value) and brought.exists()

@@ -28,7 +28,7 @@ _MOSTLY_NUCLEOTIDES = 0.1
 _LEVEL = 4
 
 
-def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30, backoff=1.0, licence=None):
+def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30, backoff=1.0, licence=None, copy=None):
     """Bring a source into the study.
 
     Parameters
@@ -50,6 +50,8 @@ def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30,
         Seconds before the first retry, doubled with each further one.
     licence : str, optional
         Kept in the provenance.
+    copy : path, optional
+        The origin's bytes, where something else has brought them here; `origin` may be any address then.
 
     Returns
     -------
@@ -69,8 +71,10 @@ def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30,
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     scheme = urlsplit(str(origin)).scheme
-    remote = "://" in str(origin) and scheme != "file"
-    if remote:
+    remote = copy is None and "://" in str(origin) and scheme != "file"
+    if copy is not None:
+        part = Path(copy)
+    elif remote:
         part = destination.with_name(destination.name + ".part")
         download(str(origin), part, retries, timeout, backoff)
     else:
@@ -80,8 +84,7 @@ def fetch(origin, destination, kind="fasta", sha256=None, retries=5, timeout=30,
     except InputError as error:
         if remote:  # the transfer was complete but wrong: continuing it could not help
             forget(part)
-            raise InputError(str(error.where).replace(str(part), str(origin)), error.problem, error.mend) from None
-        raise
+        raise InputError(str(error.where).replace(str(part), str(origin)), error.problem, error.mend) from None
     shown = re.sub("//[^/@]*@", "//", str(origin))  # a provenance is published, a password is not
     provenance = {"origin": shown, **counts, "licence": licence}
     with atomic_path(destination.with_name(destination.name + ".provenance.json")) as temporary:
