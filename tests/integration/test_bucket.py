@@ -33,19 +33,18 @@ def s3(monkeypatch):
     server.stop()
 
 
-def two_models():
-    """The small study with a convolutional network and a language model, and predictions on a file of one's own."""
+def one_model():
+    """The small study with a convolutional network alone, and predictions on a file of one's own."""
     config = copy.deepcopy(small_study())
-    config["models"] = {name: config["models"][name] for name in ("cnn", "gpt-vocab4")}
-    config["backbones"] = {"gpt-vocab4": config["backbones"]["gpt-vocab4"]}
-    config["tokenizers"] = {"vocab4": config["tokenizers"]["vocab4"]}
-    config["runs"]["tf_binding"]["models"] = list(config["models"])
+    config["models"] = {"cnn": config["models"]["cnn"]}
+    config["backbones"], config["tokenizers"] = {}, {}
+    config["runs"]["tf_binding"]["models"] = ["cnn"]
     config["predict"] = {"mine": {"fasta": "mine.fa", "dataset": "tf_binding", "models": ["cnn"], "shards": 2}}
     return config
 
 
 def test_a_study_whose_sources_and_results_lie_in_a_bucket(s3, tmp_path):
-    config = two_models()
+    config = one_model()
     folders = [tmp_path / name for name in ("local", "remote", "elsewhere")]
     for folder in folders:
         folder.mkdir()
@@ -62,15 +61,14 @@ def test_a_study_whose_sources_and_results_lie_in_a_bucket(s3, tmp_path):
         place = str(Path("results/small") / path)
         return io.BytesIO(s3.get_object(Bucket="results-of-mine", Key=place)["Body"].read())
 
-    for name in ("metrics", "language", "loo", "comparisons", "leakage"):
+    for name in ("metrics", "loo", "leakage"):
         table = pd.read_csv(local.results / f"tables/{name}.tsv", sep="\t")
         pd.testing.assert_frame_equal(table, pd.read_csv(kept(f"tables/{name}.tsv"), sep="\t"))
     file = "predictions/files/mine.parquet"
     pd.testing.assert_frame_equal(pd.read_parquet(local.results / file), pd.read_parquet(kept(file)))
     assert b"tf_binding" in kept("report.html").read()
-    for folder in ("models/tf_binding/cnn/fold0/seed1", "backbones/gpt-vocab4"):
-        weights = (local.results / folder / "model.safetensors").read_bytes()
-        assert kept(f"{folder}/model.safetensors").read() == weights
+    weights = "models/tf_binding/cnn/fold0/seed1/model.safetensors"
+    assert kept(weights).read() == (local.results / weights).read_bytes()
     assert not remote.results.exists()  # nothing but logs of Snakemake, checkpoints and caches is on the machine
 
     # Another machine finds all of it done, and makes what is lost again from what the bucket has.

@@ -18,8 +18,7 @@ TRAINED_BY = {
 
 rule choose_pooling:
     input:
-        examples=f"{R}/datasets/{{dataset}}/examples.parquet",
-        folds=f"{R}/datasets/{{dataset}}/folds.tsv",
+        **DATASET,
     output:
         POOLING,
     log:
