@@ -67,6 +67,7 @@ use rule plot_performance as plot_readings with:
 use rule plot_performance as plot_training with:
     input:
         history=TABLE("history"),
+        settings=TABLE("settings"),
     output:
         **figure("training", "{dataset}"),
     params:

@@ -64,7 +64,7 @@ def legends(figure):
 WITH_ALL = ["performance", "differences", "folds", "cost", "tracks", "scatter", "confusion", "reliability", "loo",
             "loo precision", "training", "fit time"]  # fmt: skip
 WITH_LEGEND = ["folds", "cost", "tracks", "reliability"]
-OWN_NAMES = ["regions", "transcript", "umap", "loss of a masked one", "loss of one", "training of one"]
+OWN_NAMES = ["readings", "regions", "transcript", "umap", "loss of a masked one", "loss of one", "training of one"]
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in OWN_NAMES])
@@ -80,6 +80,16 @@ def test_models_of_any_name_are_drawn(name, study, drawn, tmp_path, monkeypatch)
         for entries in legends(drawn[0]):
             for model in ODD:
                 assert any(entry.startswith(model) for entry in entries), f"{model} is not in the legend {entries}"
+
+
+def test_backbones_of_any_name_stand_in_the_legend_of_readings(drawn, tmp_path):
+    from seqlm.report.figures.readings import draw_readings
+
+    rows = [["d", name, "pearson", 0.5, 0.4, 0.6] for name in ODD]
+    table = pd.DataFrame(rows, columns=["dataset", "model", "metric", "value", "low", "high"])
+    read = {name: {"reading": f"way {i}", "backbone": name, "pretrained": True} for i, name in enumerate(ODD[1:])}
+    draw_readings(table, [tmp_path / "a.png"], "d", read, {ODD[0]: {"family": "networks from scratch"}})
+    assert legends(drawn[0]) == [[*sorted(ODD[1:]), f"{ODD[0]}, from scratch"]]
 
 
 def test_the_legend_of_regions_and_of_losses(drawn, tmp_path):

@@ -267,6 +267,24 @@ def test_what_was_not_trained_step_by_step_has_no_bar_and_no_curve(study, tmp_pa
     assert titles[-1] == "ridge"
 
 
+def test_the_star_stands_where_weights_were_kept_and_not_where_the_metric_shown_is_best(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: figures.append(figure) or Path(path).touch())
+    rows = [["d", "cnn", 0, 1, epoch, epoch, "validation", metric, value]
+            for metric, values in (("loss", [0.5, 0.3, 0.45]), ("accuracy", [0.6, 0.8, 0.9]))
+            for epoch, value in enumerate(values, 1)]  # fmt: skip
+    history = pd.DataFrame(
+        rows, columns=["dataset", "model", "fold", "seed", "epoch", "step", "part", "metric", "value"]
+    )
+    settings = pd.DataFrame([["d", "cnn", 0, 1, "metric", "loss"]], columns=[*history.columns[:4], "setting", "value"])
+    training.draw_training(history, [tmp_path / "a.png"], "d", metric="accuracy", settings=settings)
+    top, bottom = figures[0].axes
+    stars = [float(line.get_xdata()[0]) for axes in (top, bottom) for line in axes.lines
+             if line.get_marker() == "*" and len(line.get_xdata())]  # fmt: skip
+    assert stars == [2, 2]
+    assert bottom.get_xlabel() == "epoch (kept: 2)"
+
+
 def test_best_epoch_is_by_the_validation_metric():
     rows = [[e, part, m, v] for e, r in enumerate([0.1, 0.9, 0.5], 1) for part, m, v in
             [("validation", "pearson", r), ("train", "pearson", e), ("validation", "loss", r)]]  # fmt: skip

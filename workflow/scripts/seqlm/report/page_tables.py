@@ -119,7 +119,7 @@ def settings_table(settings):
         return None
     first = settings.drop_duplicates(["dataset", "model", "setting"])
     table = first.pivot(index=["dataset", "model"], columns="setting", values="value").reset_index().fillna("")
-    kept = [*dict.fromkeys(["dataset", "model", "pooling", *first["setting"]])]
+    kept = [*dict.fromkeys(["dataset", "model", "pooling", "pooling_chosen_by", *first["setting"]])]
     return as_cells(table[[name for name in kept if name in table]].rename(columns=lambda name: name.replace("_", " ")))
 
 

@@ -59,6 +59,5 @@ def choice_in_words(found):
     values = found.get("validation")
     if not values:
         return "lengths"
-    best = found["pooling"]
-    other = next(name for name in values if name != best)
-    return f"CNN's validation {found['metric']}: {values[best]:.4g}, {other} {values[other]:.4g}"
+    values = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+    return f"the CNN's validation {found['metric']}: {values}"

@@ -1,6 +1,5 @@
 """Training of models on a dataset: curves with the best epoch marked, and what the training cost."""
 
-import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
@@ -8,10 +7,11 @@ from seqlm.report.drawing.bars import stage_legend, time_bars
 from seqlm.report.drawing.style import axis_name, drawing, energy_and_price, legend, looks, memory, ordered, short, some
 
 
-def draw_training(history, outputs, dataset, model=None, metric="pearson", names=None):
+def draw_training(history, outputs, dataset, model=None, metric="pearson", names=None, settings=None):
     """Loss and metric per epoch of every model of a dataset (or of one), one column each; a line per fold and seed.
 
-    The best epoch, by the validation metric, is marked on every line: it is the one whose weights were kept.
+    The epoch whose weights were kept is marked on every line: the best in validation by what its training watched, as
+    `settings` (settings.tsv) says for each model; by `metric` where it says nothing.
     """
     history = history[history["dataset"] == dataset]
     if model is not None:
@@ -21,41 +21,44 @@ def draw_training(history, outputs, dataset, model=None, metric="pearson", names
     history = history if solved.all() else history[~solved]
     drawn = ordered(history["model"], names)
     look = looks(names or drawn)
+    watched = _watched(settings, dataset)
     with drawing(outputs, max(7.0, 2.2 + 3.4 * len(drawn)), 7.0) as figure:
         grid = figure.subplots(2, len(drawn), sharex="col", sharey="row", squeeze=False)
         for column, name in enumerate(drawn):
             top, bottom = grid[:, column]
             own, colour = history[history["model"] == name], look[name]["color"]
+            kept = []
             for _, run in own.groupby(["fold", "seed"], dropna=False):
-                _run(top, bottom, run, metric, colour)
-            best = _best_epochs(own, metric)
+                kept.append(_best(run, watched.get(name, metric)))
+                _run(top, bottom, run, metric, colour, kept[-1])
+            kept = [epoch for epoch in kept if epoch is not None]
             top.set_title(name)
-            bottom.set_xlabel("epoch")
+            bottom.set_xlabel("epoch" + (f" (kept: {_span(kept)})" if kept else ""))
             bottom.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            if len(best):
-                middle = f"{best.min():.0f}" if best.min() == best.max() else f"{best.min():.0f}–{best.max():.0f}"
-                bottom.text(
-                    0.97,
-                    0.05,
-                    f"best epoch {middle}",
-                    transform=bottom.transAxes,
-                    ha="right",
-                    va="bottom",
-                    fontsize=11,
-                    color="#444444",
-                )
         grid[0, 0].set_ylabel("loss")
         grid[1, 0].set_ylabel(axis_name(metric))
         star = {"linestyle": "none", "marker": "*", "markersize": 14, "markeredgecolor": "white"}
         entries = [
             (grid[0, 0].plot([], [], color="#555555", **line)[0], label)
-            for label, line in (("training", {"linestyle": ":"}), ("validation", {}), ("best epoch", star))
+            for label, line in (("training", {"linestyle": ":"}), ("validation", {}), ("kept", star))
         ]
         legend(figure, entries, loc="outside lower center", ncols=3)
 
 
-def _run(top, bottom, run, metric, colour):
-    best = _best(run, metric)
+def _watched(settings, dataset):
+    """Model -> the metric that decided which epoch was kept."""
+    if settings is None:
+        return {}
+    own = settings[(settings["dataset"] == dataset) & (settings["setting"] == "metric")]
+    return dict(zip(own["model"], own["value"], strict=True))
+
+
+def _span(epochs):
+    low, high = f"{min(epochs):.0f}", f"{max(epochs):.0f}"
+    return low if low == high else f"{low}–{high}"
+
+
+def _run(top, bottom, run, metric, colour, best):
     for axes, wanted in ((top, "loss"), (bottom, metric)):
         for part, line in (("train", ":"), ("validation", "-")):
             own = run[(run["part"] == part) & (run["metric"] == wanted)].sort_values("epoch")
@@ -72,11 +75,6 @@ def _best(run, metric):
         return None
     place = own["value"].idxmin() if metric in LOWER_IS_BETTER | {"loss"} else own["value"].idxmax()
     return own.loc[place, "epoch"]
-
-
-def _best_epochs(history, metric):
-    found = [_best(run, metric) for _, run in history.groupby(["fold", "seed"], dropna=False)]
-    return np.array([epoch for epoch in found if epoch is not None], float)
 
 
 def draw_fit_time(totals, outputs, dataset, names=None):
