@@ -16,7 +16,7 @@ from transformers import EsmModel, Pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from seqlm.inference.embedding import embed  # noqa: E402
-from seqlm.models.language.esm import esm_config  # noqa: E402
+from seqlm.models.language.families.esm import esm_config  # noqa: E402
 from seqlm.tokenization.kmer import kmer_tokenizer  # noqa: E402
 
 

@@ -17,9 +17,9 @@ from stock_models import letters_tokenizer, scaled, stock_model
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
 from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
 from seqlm.models.language.families.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from seqlm.models.language.families.esm import GatedEsmForMaskedLM, esm_config
 from seqlm.models.language.families.hyena import HyenaConfig, HyenaForCausalLM
 from seqlm.tokenization.bpe import bpe_tokenizer
 from seqlm.tokenization.kmer import kmer_tokenizer, kmer_vocabulary

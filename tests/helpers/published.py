@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from seqlm.models.language.esm import esm_config
+from seqlm.models.language.families.esm import esm_config
 from seqlm.tokenization.kmer import kmer_tokenizer, kmer_vocabulary
 
 TEXT = ["ACGTTGCAGATTACAGATTACACCGGTTAACG" * 4, "TTGACAATGCATGCCGTAGATTACA" * 4]

@@ -13,7 +13,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
+from seqlm.models.language.families.esm import GatedEsmForMaskedLM, esm_config
 from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.tokenization.bpe import bpe_tokenizer
 from seqlm.tokenization.character import learn as character_tokenizer

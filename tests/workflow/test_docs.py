@@ -111,7 +111,8 @@ def shell_lines(root):
     """Every command of the pages, comments left out, with its page."""
     for page in pages(root):
         for block in fenced(page, "sh"):
-            yield from ((page.name, line.split("  #")[0].strip()) for line in block.splitlines() if line.strip())
+            lines = re.sub(r" *\\\n *", " ", block).splitlines()
+            yield from ((page.name, line.split("  #")[0].strip()) for line in lines if line.strip())
 
 
 def test_links_of_the_pages_lead_somewhere(root):
@@ -156,10 +157,16 @@ def test_every_command_of_the_pages_is_one_that_there_is(root):
             check_container(root, page, words)
         elif words[0] == "snakedeploy":  # tests/workflow/test_modules.py runs it
             assert words[1:3] == ["deploy-workflow", "https://github.com/OWNER/seqlm"] and "--tag" in words, page
+        elif words[0] == ".venv/bin/pip":  # a version that tests run with
+            assert words[2] in (root / "envs/requirements-dev.txt").read_text().split(), f"{page}: {line}"
+        elif words[0] == "export":  # tests/integration/test_bucket.py sets the same
+            names = {word.split("=")[0] for word in words[1:] if "=" in word}
+            assert all(name in (root / "tests/integration/test_bucket.py").read_text() for name in names), page
         else:
             raise AssertionError(f"{page}: no test knows how to check: {line}")
         seen.add(words[0])
-    assert seen == {"make", "seqlm", "snakemake", "python", "docker", "apptainer", "snakedeploy"}
+    known = {"make", "seqlm", "snakemake", "python", "docker", "apptainer", "snakedeploy", ".venv/bin/pip", "export"}
+    assert seen == known
 
 
 def check_container(root, page, words):

@@ -122,7 +122,7 @@ rule fetch_backbone:
             "models/language/hub",
             "models/language/layouts",
             "models/language/fetching",
-            "models/language/esm",
+            "models/language/families/esm",
             "models/language/families",
             "models/origin",
             "tokenization/letters",

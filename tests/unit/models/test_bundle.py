@@ -105,8 +105,8 @@ def test_auto_classes_load_a_bundle_in_either_import_order(tmp_path, tokenizer, 
 
 @pytest.mark.parametrize("kind", ["nucleotide-transformer", "dnabert-2"])
 def test_auto_classes_load_our_reading_of_published_models(tmp_path, kind):
-    from seqlm.models.language.esm import GatedEsmForMaskedLM, esm_config
     from seqlm.models.language.families.bert import VariantConfig, VariantForMaskedLM
+    from seqlm.models.language.families.esm import GatedEsmForMaskedLM, esm_config
 
     torch.manual_seed(0)
     words = learn_tokenizer("kmer", k=3)

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForMaskedLM, EsmForMaskedLM
 
 from seqlm.common.errors import InputError
-from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM, esm_config
+from seqlm.models.language.families.esm import GatedEsmConfig, GatedEsmForMaskedLM, esm_config
 from seqlm.pretraining.masking import MaskedTokenObjective, mask_tokens, ordinary_tokens, token_letters
 from seqlm.pretraining.pretrain import MaskedBlocks
 from seqlm.tokenization.kmer import learn

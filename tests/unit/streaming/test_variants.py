@@ -8,7 +8,7 @@ from transformers import BertConfig, BertForMaskedLM, EsmForMaskedLM, GPT2Config
 
 from seqlm.common.errors import InputError
 from seqlm.models.language.backbone import BackboneModel
-from seqlm.models.language.esm import esm_config
+from seqlm.models.language.families.esm import esm_config
 from seqlm.models.language.gpt import GPTConfig, GPTForCausalLM
 from seqlm.sequences import Genome, reverse_complement
 from seqlm.streaming.command import variant_command

@@ -40,7 +40,7 @@ MODELS = {
 }
 # Our own reading of published families, which transformers' Auto classes load.
 READINGS = tuple(
-    f"seqlm.models.language.{name}" for name in ("esm", "families.bert", "families.caduceus", "families.hyena")
+    f"seqlm.models.language.{name}" for name in ("families.esm", "families.bert", "families.caduceus", "families.hyena")
 )
 
 

@@ -122,7 +122,7 @@ def _esm(options, tokenizer):
     """The bidirectional model, its objective, and its masked blocks."""
     from transformers import AutoModelForMaskedLM
 
-    from seqlm.models.language.esm import esm_config
+    from seqlm.models.language.families.esm import esm_config
     from seqlm.pretraining.masking import MaskedTokenObjective
 
     config = esm_config(

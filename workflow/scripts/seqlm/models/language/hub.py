@@ -2,7 +2,7 @@
 
 A hub name is read from the local cache where there is no network. The model's own code runs only when the user asks
 for it, and then only at a pinned commit. Version 2 Nucleotide Transformers, DNABERT-2, GENA-LM, HyenaDNA and Caduceus
-need no code of theirs, see `seqlm.models.language.esm` and `.families`; other packages may bring classes
+need no code of theirs, see `seqlm.models.language.families`; other packages may bring classes
 (``classes=["multimolecule"]``).
 What is not in a model's files (which class, how bases are spelled) is found by trying, and refused where it does not
 fit.

@@ -47,7 +47,7 @@ def native(raw, folder):
     """
     said = {key: value for key, value in raw.items() if key not in _NOT_OURS}
     if is_gated_esm(raw):
-        from seqlm.models.language.esm import GatedEsmConfig, GatedEsmForMaskedLM
+        from seqlm.models.language.families.esm import GatedEsmConfig, GatedEsmForMaskedLM
 
         return GatedEsmForMaskedLM, GatedEsmConfig(**said)
     if is_hyena(raw):

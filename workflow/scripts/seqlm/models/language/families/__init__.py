@@ -1,1 +1,1 @@
-"""Classes of published families that transformers lacks, each with the published names of weights."""
+"""Our own reading of published families that transformers does not read, with the published names of weights."""
