@@ -70,7 +70,7 @@ def running():
 
 
 def trains(study):
-    """Whether a pretraining has made steps, which it notes every few seconds; a busy machine imports for minutes before.
+    """Whether a pretraining has made steps, as it notes every few seconds: a busy machine imports for minutes.
 
     Its progress bar would not do: srun passes on whole lines.
     """
