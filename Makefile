@@ -51,7 +51,7 @@ plan: $(STAMP)  ## say what the study of CONFIG will take here: jobs, time, memo
 	@$(SEQLM) plan $(GIVEN) $(CONFIG)
 
 demo: CONFIG := config/config.yaml
-demo: ABOUT := , about ten minutes on two cores
+demo: ABOUT := , six to ten minutes on two cores
 demo: study  ## run the demo study and write results/demo/report.html
 
 study: $(STAMP)  ## run the study of CONFIG=path/to/study.yaml; a line a minute says how far it is
