@@ -105,6 +105,7 @@ rule discover_motifs:
             "explanation/importance",
             "explanation/naming",
             "explanation/places",
+            "sequences/information",
             "sequences/motif_files",
             "sequences/motifs",
         ),
@@ -319,8 +320,8 @@ rule export_file_scores:
 rule write_file_score_track:
     input:
         scores=f"{R}/attributions/files/{{files}}/{{model}}.parquet",
-        file=lambda w: STUDY.file_input(w.files),
-        genome=lambda w: STUDY.file_genome(w.files),
+        file=file_of,
+        genome=genome_of,
     output:
         f"{R}/attributions/files/{{files}}/{{model}}.bw",
     log:

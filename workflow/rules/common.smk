@@ -131,7 +131,9 @@ OF_CLUSTER = ("longest_runtime", "largest_memory")
 # One order of names, so that a model has the same colour in every figure.
 NAMES = list(dict.fromkeys([*STUDY["models"], *STUDY["backbones"]]))
 KINDS = model_kinds(STUDY.config)
-FIGURES_CODE = code_digest("report/figures", "report/drawing", "report/class_tables", "common/tables")
+FIGURES_CODE = code_digest(
+    "report/figures", "report/drawing", "report/class_tables", "common/tables", "sequences/information"
+)
 FAMILIES = yaml.safe_load((WORKFLOW / "report/figures.yaml").read_text())
 FIGURES = figure_names(STUDY, FAMILIES)
 PLOTS = [f"{R}/figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")] + [f"{R}/report.html"]
@@ -151,8 +153,8 @@ SEVERAL_SIZES = [name for name, run in STUDY["runs"].items() if len(run["trainin
 
 
 def given(path):
-    """A file that the workflow does not make, if there is one: it lies on this machine even where results lie in a bucket."""
-    return local(path) if path else []
+    """A file, if there is one. What the workflow does not make lies on this machine even where results lie in a bucket."""
+    return path if path and path.startswith(f"{R}/") else local(path) if path else []
 
 
 def given_origin(wildcards):
@@ -165,14 +167,12 @@ def given_origin(wildcards):
 
 def file_of(wildcards):
     """The file that an entry under `predict` is about: a source, or a file that is given."""
-    path = STUDY.file_input(wildcards.files)
-    return path if path.startswith(f"{R}/") else given(path)
+    return given(STUDY.file_input(wildcards.files))
 
 
 def genome_of(wildcards):
     """The genome of an entry under `predict`: a source, a file that is given, or none."""
-    path = STUDY.file_genome(wildcards.files)
-    return path if path and path.startswith(f"{R}/") else given(path)
+    return given(STUDY.file_genome(wildcards.files))
 
 
 def shard_of(wildcards):

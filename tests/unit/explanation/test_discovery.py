@@ -6,11 +6,12 @@ import pytest
 
 from seqlm.common.errors import InputError
 from seqlm.explanation.dataset_motifs import COLUMNS, dataset_motifs
-from seqlm.explanation.discovery import _bits, discover
+from seqlm.explanation.discovery import discover
 from seqlm.explanation.hits import motif_hits, scanner
 from seqlm.explanation.importance import importance
 from seqlm.explanation.naming import name_motifs
 from seqlm.sequences.codes import reverse_complement
+from seqlm.sequences.information import information
 from seqlm.sequences.motif_files import jaspar_motifs, read_motif, read_motifs
 
 PUM2 = np.array([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0.25] * 4, [1, 0, 0, 0], [0, 0, 0, 1],
@@ -226,5 +227,6 @@ def test_a_base_that_matters_anywhere_is_no_motif():
 
 
 def test_columns_without_information_are_known_from_those_that_name_a_base():
-    bits = _bits(np.array([[25, 25, 25, 25], [100, 0, 0, 0], [50, 50, 0, 0]]))
+    counts = np.array([[25, 25, 25, 25], [100, 0, 0, 0], [50, 50, 0, 0]])
+    bits = information(counts, pseudocount=2).sum(1)
     assert bits == pytest.approx([0, 2, 1], abs=0.15)

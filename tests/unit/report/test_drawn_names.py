@@ -87,8 +87,10 @@ def test_backbones_of_any_name_stand_in_the_legend_of_readings(drawn, tmp_path):
 
     rows = [["d", name, "pearson", 0.5, 0.4, 0.6] for name in ODD]
     table = pd.DataFrame(rows, columns=["dataset", "model", "metric", "value", "low", "high"])
-    read = {name: {"reading": f"way {i}", "backbone": name, "pretrained": True} for i, name in enumerate(ODD[1:])}
-    draw_readings(table, [tmp_path / "a.png"], "d", read, {ODD[0]: {"family": "networks from scratch"}})
+    read = {name: f"way {i}" for i, name in enumerate(ODD[1:])}
+    kinds = {name: {"family": "language models", "backbone": name} for name in read}
+    kinds[ODD[0]] = {"family": "networks from scratch"}
+    draw_readings(table, [tmp_path / "a.png"], "d", read, kinds)
     assert legends(drawn[0]) == [[*sorted(ODD[1:]), f"{ODD[0]}, from scratch"]]
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from seqlm.common.errors import InputError
 from seqlm.report.collecting import collect_loo, cost_totals
-from seqlm.report.drawing.logo import BASES, draw_letters, information, score_heights
+from seqlm.report.drawing.logo import BASES, draw_letters, score_heights
 from seqlm.report.drawing.style import looks, memory, ordered, short, wrap
 from seqlm.report.figure_arrays import loo_examples
 from seqlm.report.figures import (
@@ -27,6 +27,7 @@ from seqlm.report.figures import (
     training,
     transcript,
 )
+from seqlm.sequences.information import information
 from seqlm.study import model_kinds, model_readings
 
 ROOT = Path(__file__).parents[3]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seqlm.sequences.information import information
+
 WINDOW, FLANK = 21, 10  # bases: of a seqlet's core, and on either side of it (TF-MoDISco's)
 PADDING = 20  # bases without importance put at both ends, so that what lies at an end is found too
 ENOUGH, FEWEST = 100, 20  # seqlets: TF-MoDISco clusters more than 100; we try with 20 and say so
@@ -141,12 +143,7 @@ def _motif(pattern, effect, one_hot, importance, both_strands):
         contribution += own[::-1, ::-1] if turned else own
     contribution /= len(seqlets)
     weight = np.abs(contribution.sum(1))
-    kept = np.flatnonzero((weight >= KEPT * weight.max()) & (_bits(counts) >= INFORMATIVE))
+    bits = information(counts, pseudocount=2).sum(1)  # few seqlets say little
+    kept = np.flatnonzero((weight >= KEPT * weight.max()) & (bits >= INFORMATIVE))
     span = slice(kept[0], kept[-1] + 1) if len(kept) else slice(0)
     return Motif(counts[span], contribution[span], len(seqlets), effect)
-
-
-def _bits(counts):
-    """Information of each column against equal bases; few seqlets say little, so half of one is added to each base."""
-    share = (counts + 0.5) / (counts + 0.5).sum(1, keepdims=True)
-    return 2 + (share * np.log2(share)).sum(1)

@@ -2,7 +2,7 @@
 
 from seqlm.study.devices import backbone_devices, model_devices
 from seqlm.study.figures import figure_names
-from seqlm.study.kinds import model_kinds, pooling_is_chosen
+from seqlm.study.kinds import model_kinds
 from seqlm.study.readings import model_readings
 from seqlm.study.study import Job, Study, check_config, load_schema, number_of_folds
 
@@ -17,5 +17,4 @@ __all__ = [
     "model_kinds",
     "model_readings",
     "number_of_folds",
-    "pooling_is_chosen",
 ]

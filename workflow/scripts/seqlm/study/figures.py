@@ -20,6 +20,7 @@ def figure_names(study, families):
     list of str
         ``<family>``, ``<family>-<backbone or dataset>`` or ``<family>-<dataset>+<model>``.
     """
+    traits = {dataset: _traits(study, dataset) for dataset in study["runs"]}
     names = []
     for family, about in families.items():
         needs = set(about.get("needs", ()))
@@ -31,9 +32,9 @@ def figure_names(study, families):
         if "backbone" in about["of"]:
             names += [f"{family}-{backbone}" for backbone in study.trained]
         if "dataset" in about["of"]:
-            names += [f"{family}-{dataset}" for dataset in study["runs"] if needs <= _traits(study, dataset)]
+            names += [f"{family}-{dataset}" for dataset in study["runs"] if needs <= traits[dataset]]
         if "model" in about["of"]:
-            drawn = [dataset for dataset in study.runs_with("loo") if needs <= _traits(study, dataset)]
+            drawn = [dataset for dataset in study.runs_with("loo") if needs <= traits[dataset]]
             names += [
                 f"{family}-{dataset}{JOINT}{model}" for dataset in drawn for model in study.scored_models(dataset)
             ]
@@ -44,7 +45,7 @@ def _traits(study, dataset):
     run, about = study["runs"][dataset], study["datasets"][dataset]
     traits = {
         "several models": len(run["models"]) > 1,
-        "several readings": len({own["reading"] for own in model_readings(study.config, run["models"]).values()}) > 1,
+        "several readings": len(set(model_readings(study.config, run["models"]).values())) > 1,
         "several folds": len(study.dataset_folds(dataset)) > 1,
         "training sizes": len(run["training_sizes"]) > 1,
         "loo": bool(run.get("loo")),

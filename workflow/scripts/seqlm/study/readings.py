@@ -1,8 +1,5 @@
 """How each model on a backbone reads it, in words: which layers, which strands, what of it is trained."""
 
-from seqlm.evaluation.words import LANGUAGE_FAMILY
-from seqlm.study.kinds import model_kinds
-
 
 def model_readings(config, models):
     """How models on backbones read them.
@@ -17,19 +14,19 @@ def model_readings(config, models):
     Returns
     -------
     dict
-        Model -> {"reading": words, "backbone": name, "pretrained": bool}, of the models that have a backbone. Two
-        models that read one backbone in the same words (and differ in training, say) are told apart by their names.
+        Model -> words, of the models that have a backbone. Two models that read one backbone in the same words (and
+        differ in training, say) are told apart by their names.
     """
-    kinds, found = model_kinds(config), {}
+    found, seen = {}, set()
     for name in models:
         entry = config["models"][name]
         if "backbone" not in entry:
             continue
-        reading, backbone = _words(entry), entry["backbone"]
-        if any((own["reading"], own["backbone"]) == (reading, backbone) for own in found.values()):
-            reading = f"{reading} ({name})"
-        pretrained = kinds[name]["family"] == LANGUAGE_FAMILY
-        found[name] = {"reading": reading, "backbone": backbone, "pretrained": pretrained}
+        words = _words(entry)
+        if (words, entry["backbone"]) in seen:
+            words = f"{words} ({name})"
+        seen.add((words, entry["backbone"]))
+        found[name] = words
     return found
 
 

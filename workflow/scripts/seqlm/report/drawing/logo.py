@@ -65,10 +65,3 @@ def score_heights(codes, scores):
     real = np.asarray(codes) < 4
     heights[np.flatnonzero(real), np.asarray(codes)[real]] = np.asarray(scores)[real]
     return heights
-
-
-def information(counts, pseudocount=0.8):
-    """Information content in bits (Schneider & Stephens 1990): counts (length, 4) -> heights (length, 4)."""
-    counts = np.asarray(counts, float) + pseudocount / 4
-    share = counts / counts.sum(1, keepdims=True)
-    return share * (2 + (share * np.log2(share)).sum(1, keepdims=True))

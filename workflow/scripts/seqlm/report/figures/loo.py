@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from seqlm.report.drawing.logo import draw_letters, information, logo_limits, score_heights
+from seqlm.report.drawing.logo import draw_letters, logo_limits, score_heights
 from seqlm.report.drawing.style import FAINT, INK, SHADE, draw_nothing, drawing, legend, looks, ordered, some, wrap
+from seqlm.sequences.information import information
 
 NO_SCORES = "no scores: no base was edited"
 

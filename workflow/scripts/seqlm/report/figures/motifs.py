@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from seqlm.report.drawing.logo import draw_letters, information
+from seqlm.report.drawing.logo import draw_letters
 from seqlm.report.drawing.style import FAINT, INK, clipped, draw_nothing, drawing, looks
+from seqlm.sequences.information import information
 
 MOST = 8  # motifs drawn of a model
 

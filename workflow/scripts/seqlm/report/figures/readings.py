@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from seqlm.evaluation.metrics import LOWER_IS_BETTER
-from seqlm.evaluation.words import NETWORK_FAMILY
+from seqlm.evaluation.words import LANGUAGE_FAMILY, NETWORK_FAMILY
 from seqlm.report.drawing.style import INK, axis_name, drawing, legend, looks, ordered, some, wrap
 
 
@@ -23,27 +23,30 @@ def draw_readings(intervals, outputs, dataset, readings, kinds, metric=None, nam
     own = some(intervals[intervals["dataset"] == dataset], f"performance of {dataset}")
     metric = metric or own["metric"].iloc[0]
     table = own[own["metric"] == metric].set_index("model")
-    there = {name: about for name, about in readings.items() if name in table.index}
-    some(list(there), f"models on backbones of {dataset}")
-    rows = list(dict.fromkeys(about["reading"] for about in there.values()))
-    backbones = ordered([about["backbone"] for about in there.values()], names)
+    there = some([name for name in readings if name in table.index], f"models on backbones of {dataset}")
+    rows = list(dict.fromkeys(readings[name] for name in there))
+    backbones = ordered([kinds[name]["backbone"] for name in there], names)
     look = looks(names or backbones)
     step = 0.56 / max(len(backbones), 2)
     with drawing(outputs, 11, 2.4 + 0.75 * len(rows)) as figure:
         axes, entries = figure.subplots(), {}
-        for name, about in there.items():
-            row, colour = table.loc[name], look[about["backbone"]]["color"]
-            shift = (backbones.index(about["backbone"]) - (len(backbones) - 1) / 2) * step
+        for name in there:
+            row, backbone, pretrained = (
+                table.loc[name],
+                kinds[name]["backbone"],
+                kinds[name]["family"] == LANGUAGE_FAMILY,
+            )
+            colour, shift = look[backbone]["color"], (backbones.index(backbone) - (len(backbones) - 1) / 2) * step
             low, high = (max(0, d) for d in (row["value"] - row["low"], row["high"] - row["value"]))
             known = np.isfinite([low, high]).all()
-            place = len(rows) - 1 - rows.index(about["reading"]) - shift
-            entries[about["backbone"]] = axes.errorbar(
+            place = len(rows) - 1 - rows.index(readings[name]) - shift
+            mark = axes.errorbar(
                 row["value"], place, xerr=[[low], [high]] if known else None,
-                fmt=look[about["backbone"]]["marker"], color=colour, markersize=9, capsize=4, linewidth=2.2, zorder=3,
-                markeredgecolor=colour, markeredgewidth=2, markerfacecolor=colour if about["pretrained"] else "white",
+                fmt=look[backbone]["marker"], color=colour, markersize=9, capsize=4, linewidth=2.2, zorder=3,
+                markeredgecolor=colour, markeredgewidth=2, markerfacecolor=colour if pretrained else "white",
             )  # fmt: skip
-        words = {about["backbone"]: "" if about["pretrained"] else ", never pretrained" for about in there.values()}
-        shown = [(entries[backbone], f"{backbone}{words[backbone]}") for backbone in backbones]
+            entries[backbone] = mark, backbone + ("" if pretrained else ", never pretrained")
+        shown = [entries[backbone] for backbone in backbones]
         rivals = [n for n in ordered(table.index, names) if kinds.get(n, {}).get("family") == NETWORK_FAMILY]
         for name, style in zip(rivals, ("--", ":", "-.", "-") * len(rivals), strict=False):
             row = table.loc[name]

@@ -1,4 +1,4 @@
-"""Training of models on a dataset: curves with the best epoch marked, and what the training cost."""
+"""Training of models on a dataset: curves with the epoch marked that was kept, and what the training cost."""
 
 from matplotlib.ticker import MaxNLocator
 
