@@ -44,6 +44,17 @@ def run(code, *arguments):
     ).stdout.strip()
 
 
+@pytest.mark.parametrize("first", ["language.gpt", "language.backbone_config", "networks.cnn"])
+def test_every_class_is_known_whichever_file_is_imported_first(tmp_path, first):
+    core = GPTForCausalLM(GPTConfig(vocab_size=4, block_size=20, n_layer=1, n_head=2, n_embd=8))
+    model = BackboneModel.on(core, learn_tokenizer("character", alphabet="ACGT"), hidden=4, kernel=3)
+    save_bundle(model, tmp_path / "b")
+    code = f"""import sys, seqlm.models.{first}
+from transformers import AutoModel
+print(type(AutoModel.from_pretrained(sys.argv[1])).__name__)"""
+    assert run(code, tmp_path / "b") == "BackboneModel"
+
+
 @pytest.mark.parametrize("target", ["track", "class"])
 def test_cnn_predicts_the_same_after_reload(tmp_path, target):
     model = CNN(CNNConfig(filters=8, hidden=8, target=target, n_outputs=2, classes=["no", "yes"])).eval()

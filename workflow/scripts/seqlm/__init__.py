@@ -13,6 +13,7 @@ import sys
 from wrapt import register_post_import_hook
 
 from seqlm.common.errors import InputError
+from seqlm.models.registry import modules
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "embed", "leave_one_out", "load_model", "predict", "predict_cross"]
@@ -49,19 +50,19 @@ _NEEDED = [
                  "models.mamba.configuration_mamba", "models.mamba.modeling_mamba")
 ]  # fmt: skip
 
+_OURS = ["seqlm.models.base", "seqlm.models.language.backbone_config", *modules()]
+
 
 def _announce(_):
     # Importing the modules is all that is needed: they register their classes with the Auto classes themselves. Run
     # while one is half imported (it needs transformers, whose import ends here), this finds it in sys.modules.
     if _AUTO not in sys.modules:
         return
-    from seqlm.models.registry import modules
-
     for name in modules():
         try:
             importlib.import_module(name)
         except ImportError:
-            if not any(map(_half_imported, _NEEDED)):
+            if not any(map(_half_imported, [*_NEEDED, *_OURS])):
                 raise
 
 
@@ -69,6 +70,6 @@ def _half_imported(name):
     return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
 
 
-for _name in (_AUTO, *_NEEDED):
+for _name in (_AUTO, *_NEEDED, *_OURS):
     register_post_import_hook(_announce, _name)
 register_post_import_hook(lambda _: importlib.import_module("seqlm.inference.pipelines"), "transformers.pipelines")
