@@ -109,8 +109,9 @@ def test_causal_backbone(
     model = BackboneModel.on(
         core, learn_tokenizer("character", alphabet=alphabet), head="conv" if target == "track" else "pooled",
         target=target, n_outputs=3 if target == "class" else 1, kernel=kernel, hidden=6, context=context,
-        pooling=pooling, length=length, layers=read, skip="onehot" if skip and target == "track" else "none",
-        depth=depth,
+        pooling=pooling, length=length, layers=read, depth=depth,
+        skip="onehot" if skip and (target == "track" or depth > 1) else "none",
+        before_pooling=depth - 1 if target != "track" else 0,
     )  # fmt: skip
     assert_same(with_random_weights(model, seed), texts, edit)
 

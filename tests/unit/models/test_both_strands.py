@@ -141,6 +141,16 @@ def test_the_skip_shows_the_bases_to_the_convolution(context, layers):
     hidden = F.conv1d(one_hot.float(), model.head.skip.weight, model.head.conv.bias, padding="same")
     expected = model.head.linear(F.gelu(hidden).transpose(1, 2)).squeeze(-1)
     torch.testing.assert_close(model(model.encode(texts)), expected)
+    options = {"head": "pooled", "target": "class", "n_outputs": 2, "pooling": "max", "before_pooling": 1}
+    pooled = BackboneModel.on(
+        core, tokenizer, skip="onehot", hidden=6, kernel=5, context=context, layers=layers, **options
+    ).eval()
+    pooled.head.convolutions.load_state_dict(
+        {name: value for name, value in model.head.state_dict().items() if not name.startswith("linear")}
+    )
+    known = torch.tensor([[c != "x" for c in text] for text in texts])
+    top = F.gelu(hidden).transpose(1, 2).masked_fill(~known[..., None], -torch.inf).amax(1)
+    torch.testing.assert_close(pooled(pooled.encode(texts)), pooled.head.read(top))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,29 @@ def test_conv_head_learns_the_same_from_features_that_need_no_gradient(kernel):
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("kernel", "depth"), [(5, 1), (4, 1), (5, 3)])
+def test_convolutions_before_pooling_see_a_padded_sequence_as_if_it_were_alone(kernel, depth):
+    torch.manual_seed(0)
+    head = PooledHead(6, n_outputs=3, hidden=4, pooling="mean_max", dropout=0.0, depth=depth, kernel=kernel).eval()
+    torch.nn.init.normal_(head.convolutions.norm.weight)
+    torch.nn.init.normal_(head.convolutions.norm.bias)
+    x, lengths = torch.randn(3, 12, 6), (12, 7, 1)
+    mask = torch.arange(12) < torch.tensor(lengths)[:, None]
+    alone = []
+    for row, length in zip(x, lengths, strict=True):
+        y = torch.nn.functional.layer_norm(
+            row[:length], (6,), head.convolutions.norm.weight, head.convolutions.norm.bias
+        ).T[None]
+        for conv in (head.convolutions.conv, *head.convolutions.deeper):
+            y = torch.nn.functional.gelu(torch.nn.functional.conv1d(y, conv.weight, conv.bias, padding="same"))
+        y = torch.cat([y[0].mean(1), y[0].amax(1)])
+        alone.append(head.linear(torch.nn.functional.gelu(head.hidden(head.norm(y)))))
+    expected = torch.stack(alone).detach()
+    torch.testing.assert_close(head(x, mask).detach(), expected)  # the norm moved into the convolution
+    with torch.no_grad():
+        torch.testing.assert_close(head(x, mask), expected)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "max", "mean_max", "first", "last"])
 def test_pooling_equals_a_loop(pooling):
     torch.manual_seed(0)

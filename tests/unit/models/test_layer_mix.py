@@ -22,12 +22,9 @@ def pooled(kind, layers, **options):
 
 
 def states_by_hooks(model, X):
-    """What enters the first block and leaves each one; the encoder's final output in place of the last."""
+    """Embeddings of the tokens and what leaves each block; the encoder's final output in place of the last."""
     blocks = max((m for m in model.backbone.modules() if isinstance(m, nn.ModuleList)), key=len)
     states, handles = [], []
-    handles.append(blocks[0].register_forward_pre_hook(
-        lambda module, args, kwargs: states.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
-    ))  # fmt: skip
     for block in blocks:
         handles.append(
             block.register_forward_hook(
@@ -39,7 +36,8 @@ def states_by_hooks(model, X):
     output = model.backbone(input_ids=ids, attention_mask=known.long()).last_hidden_state
     for handle in handles:
         handle.remove()
-    return [state.double().numpy() for state in (*states[:-1], output)], known.numpy()
+    tokens = model.backbone.get_input_embeddings().weight[ids]
+    return [state.double().numpy() for state in (tokens, *states[:-1], output)], known.numpy()
 
 
 @torch.no_grad()
@@ -98,6 +96,17 @@ def test_what_all_tokens_share_is_taken_away(shape):
     y = mix(x).reshape(-1, 6).double()
     torch.testing.assert_close(y.mean(0), torch.zeros(6).double(), atol=1e-4, rtol=0)
     torch.testing.assert_close(y.std(0, correction=0), torch.tensor([1.0, 1, 1, 1, 1, 0]).double(), atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def test_bundles_from_before_read_their_embedding_with_its_place():
+    """A config that does not say which it is: what was trained on one must not be shown the other."""
+    model = pooled("seqlm-gpt", [0])
+    X = model.encode(SEQUENCES)
+    state = model.backbone(X.long(), output_hidden_states=True).hidden_states[0]
+    model.config = type(model.config)(**{k: v for k, v in model.config.to_dict().items() if k != "tokens_alone"})
+    normalised = torch.nn.functional.layer_norm(state, state.shape[-1:], eps=1e-6)
+    torch.testing.assert_close(model(X), model.head(model.mix(normalised), model.known(X.long())))
 
 
 @torch.no_grad()

@@ -323,7 +323,9 @@ def test_a_model_has_only_keys_of_its_kind():
         ({"layers": [0, 9]}, "models.gpt.layers: the backbone has no layer 9.*0 .the embedding. to 4"),
         ({"layers": "first"}, "models.gpt.layers"),
         ({"layers": [1, 1]}, "models.gpt.layers"),
-        ({"skip": "onehot"}, "models.gpt.skip: the target is scalar.*track"),
+        ({"skip": "onehot", "depth": 0}, "models.gpt.skip: a head without convolutions reads no bases"),
+        ({"skip": "onehot", "head": "linear"}, "models.gpt.skip: a head without convolutions reads no bases"),
+        ({"depth": 1, "head": "linear"}, "models.gpt.depth: a linear probe has no convolutions"),
         ({"network": "cnn", "layers": "all"}, "models.gpt"),
     ],
 )

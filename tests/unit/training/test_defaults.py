@@ -8,7 +8,7 @@ from seqlm.models.registry import network
 from seqlm.report.collecting import collect_settings
 from seqlm.report.page_tables import settings_table
 from seqlm.training import FitSettings
-from seqlm.training.defaults import training_settings
+from seqlm.training.defaults import head_settings, training_settings
 
 
 @pytest.mark.parametrize(("n", "batch", "epochs"), [(200, 16, 60), (6000, 32, 8), (28_000, 128, 7), (10**6, 128, 6)])
@@ -25,10 +25,31 @@ def test_a_study_has_the_last_word():
     assert own["warmup"] < 6000 / own["batch_size"] * 3 / 10
 
 
-def test_saluki_and_heads_keep_their_own():
-    published = FitSettings()
-    saluki = FitSettings(**training_settings({}, 6000, network("saluki")))
-    assert saluki == published == FitSettings(**training_settings({}, 6000))
+def test_saluki_keeps_its_own():
+    assert FitSettings(**training_settings({}, 6000, network("saluki"))) == FitSettings()
+
+
+@pytest.mark.parametrize(("width", "rate"), [(None, 1e-3), (64, 1e-3), (256, 3.9e-4), (1024, 9.8e-5)])
+def test_heads_learn_as_networks_do_and_wide_encoders_slower(width, rate):
+    own = training_settings({}, 6000, width=width)
+    assert own["learning_rate"] == pytest.approx(rate, rel=0.01)
+    assert own | {"learning_rate": 0} == training_settings({}, 6000, network("cnn")) | {"learning_rate": 0}
+
+
+@pytest.mark.parametrize(
+    ("entry", "target", "frozen", "room", "expected"),
+    [
+        ({}, "class", True, 1e9, {"head": "pooled", "layers": "all", "before_pooling": 1}),
+        ({}, "class", True, 3e9, {"head": "pooled", "layers": "all", "before_pooling": 0}),
+        ({"layers": [0, 2]}, "scalar", True, 3e9, {"head": "pooled", "layers": [0, 2], "before_pooling": 1}),
+        ({"depth": 2}, "class", True, 3e9, {"head": "pooled", "layers": "all", "before_pooling": 2}),
+        ({}, "class", False, 3e9, {"head": "pooled", "layers": "last", "before_pooling": 1}),
+        ({}, "track", True, 3e9, {"head": "conv", "layers": "all", "depth": 2}),
+        ({"head": "linear"}, "class", True, 1e9, {"head": "linear", "layers": "last", "before_pooling": 0}),
+    ],
+)  # fmt: skip
+def test_a_pooled_head_convolves_where_features_of_all_tokens_have_room(entry, target, frozen, room, expected):
+    assert head_settings(entry, target, frozen, room, n_layers=5) == expected
 
 
 def test_class_tasks_stop_by_loss_and_bundles_say_how(tmp_path):

@@ -36,20 +36,17 @@ def pool(x, mask=None, pooling="mean"):
     return x[torch.arange(len(x), device=x.device), index]
 
 
-class ConvHead(nn.Module):
-    """One value per position: (N, L, dim) -> (N, L).
+class Convolutions(nn.Module):
+    """What lies around a position brought together: (N, L, dim) -> (N, L, hidden).
 
-    LayerNorm, `depth` times a convolution over `kernel` positions and GELU, dropout, linear. On 384 features and of
-    depth 1, as DNA-LLM's is, it has 541,697 parameters. With `skip` channels beside the features (bases, one-hot), the
-    first convolution reads those too, unnormalised.
+    LayerNorm, then `depth` times a convolution over `kernel` positions and GELU. With `skip` channels beside the
+    features (bases, one-hot), the first convolution reads those too, unnormalised.
     """
 
-    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2, skip=0, depth=1):
+    def __init__(self, dim, hidden=128, kernel=11, depth=1, skip=0):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.conv = Conv1d(dim, hidden, kernel, padding="same")
-        self.dropout = Dropout(dropout)
-        self.linear = nn.Linear(hidden, 1)
         self.skip = Conv1d(skip, hidden, kernel, padding="same", bias=False) if skip else None
         self.deeper = nn.ModuleList(Conv1d(hidden, hidden, kernel, padding="same") for _ in range(depth - 1))
 
@@ -64,34 +61,56 @@ class ConvHead(nn.Module):
         """Positions on either side that an output depends on, those of the longer side."""
         return max(self.sees)
 
-    def forward(self, x, shown=None):
-        """`x` is (N, L, dim), `shown` (N, L, skip)."""
-        x = self._convolved(x)
+    def convolved(self, x, shown=None, mask=None):
+        """`x` is (N, L, dim), `shown` (N, L, skip); positions outside `mask` (N, L) count as if they were not there."""
+        x = self._first(x, mask)
         if self.skip is not None:
             x = x + self.skip(shown.transpose(1, 2))
         for conv in self.deeper:
-            x = conv(F.gelu(x))
-        x = x.transpose(1, 2)  # channels stay last in memory
-        return self.linear(self.dropout(F.gelu(x))).squeeze(-1)
+            x = F.gelu(x)
+            x = conv(x if mask is None else x * mask.unsqueeze(1))
+        return F.gelu(x.transpose(1, 2))  # channels stay last in memory
 
-    def _convolved(self, x):
+    def _first(self, x, mask):
         """conv(norm(x)), (N, L, dim) -> (N, hidden, L).
 
         While training on features of a frozen encoder, scale and shift of the norm move into the convolution: the
         same function, but its input then needs no gradient, which is a third of the work.
         """
+        at = None if mask is None else mask.unsqueeze(-1)
         if x.requires_grad or not torch.is_grad_enabled():
-            return self.conv(self.norm(x).transpose(1, 2))
-        plain = F.layer_norm(x, self.norm.normalized_shape, eps=self.norm.eps).transpose(1, 2)
+            x = self.norm(x)
+            return self.conv((x if at is None else x * at).transpose(1, 2))
+        plain = F.layer_norm(x, self.norm.normalized_shape, eps=self.norm.eps)
+        plain = (plain if at is None else plain * at).transpose(1, 2)
         weight = self.conv.weight * self.norm.weight[:, None]
         y = torch.func.functional_call(self.conv, {"weight": weight}, (plain,))
         # What the shift adds depends on how much of the kernel lies within the sequence.
-        shift = torch.einsum("hdk,d->hk", self.conv.weight, self.norm.bias)[:, None]
-        return y + F.conv1d(torch.ones_like(x[:1, None, :, 0]), shift.to(x.dtype), padding="same").to(y.dtype)
+        shift = torch.einsum("hdk,d->hk", self.conv.weight, self.norm.bias)[:, None].to(x.dtype)
+        inside = torch.ones_like(x[:1, None, :, 0]) if mask is None else mask[:, None].to(x.dtype)
+        return y + F.conv1d(inside, shift, padding="same").to(y.dtype)
+
+
+class ConvHead(Convolutions):
+    """One value per position: (N, L, dim) -> (N, L).
+
+    `Convolutions`, dropout, linear. On 384 features and of depth 1, as DNA-LLM's is, it has 541,697 parameters.
+    """
+
+    def __init__(self, dim, hidden=128, kernel=11, dropout=0.2, skip=0, depth=1):
+        super().__init__(dim, hidden, kernel, depth, skip)
+        self.dropout = Dropout(dropout)
+        self.linear = nn.Linear(hidden, 1)
+
+    def forward(self, x, shown=None):
+        """`x` is (N, L, dim), `shown` (N, L, skip)."""
+        return self.linear(self.dropout(self.convolved(x, shown))).squeeze(-1)
 
 
 class PooledHead(nn.Module):
     """One value or a row of logits per sequence: (N, L, dim) -> (N,) or (N, n_outputs).
+
+    Convolutions on request, pooling, LayerNorm, a hidden layer with GELU, dropout, linear.
 
     Parameters
     ----------
@@ -103,13 +122,22 @@ class PooledHead(nn.Module):
         `Positions`.
     length : int, optional
         Positions there are, for "positions".
+    depth : int
+        Convolutions over `kernel` positions before pooling, so that what stands side by side (a motif) is one feature
+        before it is averaged. Not for features that are pooled already.
+    skip : int
+        Channels beside the features that the first of them reads, see `Convolutions`.
     """
 
-    def __init__(self, dim, n_outputs=1, hidden=128, pooling="mean", dropout=0.2, length=None):
+    def __init__(
+        self, dim, n_outputs=1, hidden=128, pooling="mean", dropout=0.2, length=None, depth=0, kernel=11, skip=0
+    ):
         super().__init__()
         if pooling not in HEAD_POOLINGS:
             raise InputError("pooling", f"no such pooling: {pooling}", f"use one of {', '.join(HEAD_POOLINGS)}")
         self.pooling = pooling
+        self.convolutions = Convolutions(dim, hidden, kernel, depth, skip) if depth else None
+        dim = hidden if depth else dim
         if pooling == "attention":
             self.learned = Attention(dim)
         elif pooling == "positions":
@@ -123,24 +151,31 @@ class PooledHead(nn.Module):
 
     @property
     def learns_pooling(self):
-        """Whether pooling has weights of its own, so that it cannot be done before training."""
-        return self.pooling not in POOLINGS
+        """Whether pooling, or what comes before it, has weights of its own: then it cannot be done before training."""
+        return self.pooling not in POOLINGS or self.convolutions is not None
+
+    def convolved(self, x, mask=None, shown=None):
+        """What is pooled, from features (N, L, dim) of the positions in `mask`, and `shown` (N, L, skip)."""
+        return x if self.convolutions is None else self.convolutions.convolved(x, shown, mask)
 
     def pool(self, x, mask=None):
-        """Features (N, L, dim) of the positions in `mask` as one vector each, see the function `pool`."""
-        return self.learned(x, mask) if self.learns_pooling else pool(x, mask, self.pooling)
+        """What `convolved` gives, (N, L, ...), as one vector each, see the function `pool`."""
+        return pool(x, mask, self.pooling) if self.pooling in POOLINGS else self.learned(x, mask)
 
-    def forward(self, x, mask=None):
+    def forward(self, x, mask=None, shown=None):
         """`x` is (N, L, dim), or (N, dim) when pooled already."""
-        if x.dim() == 3:
-            x = self.pool(x, mask)
+        return self.read(self.pool(self.convolved(x, mask, shown), mask) if x.dim() == 3 else x)
+
+    def read(self, x):
+        """Outputs for what `pool` gives."""
         x = self.linear(self.dropout(F.gelu(self.hidden(self.norm(x)))))
         return x.squeeze(-1) if self.linear.out_features == 1 else x
 
 
-def pooled_head(dim, config):
+def pooled_head(dim, config, skip=0):
     """The `PooledHead` that a network's config asks for."""
-    return PooledHead(dim, config.n_outputs, config.hidden, config.pooling, config.dropout, config.length)
+    sizes = config.n_outputs, config.hidden, config.pooling, config.dropout, config.length
+    return PooledHead(dim, *sizes, getattr(config, "before_pooling", 0), config.kernel, skip)
 
 
 class _Equal(nn.Linear):

@@ -36,8 +36,7 @@ HEAVY = {"pretrain_backbone", "choose_pooling", "train_model", "train_on_subsamp
          "predict_files", "score_files", "score_variants", "check_scores", "score_interactions"}  # fmt: skip
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 30, "dilated": 4, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
-# Training mostly ends about this many times its patience after its start: of networks from scratch, of heads.
-PATIENCES = 3, 6
+PATIENCES = 3  # training mostly ends about this many times its patience after its start
 START = 2.4  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
 PACKED = 0.3  # bytes a base, compressed
 LINES = {"fasta": None, "table": None, "bed": 40, "vcf": 60}  # bytes of a row; None where a sequence stands in it
@@ -191,9 +190,9 @@ class Estimate:
         own = network(model["network"]) if model.get("network") in NETWORKS else None
         examples = n * train * copies
         settings = training_settings(training, examples, own)
-        patience = settings.get("patience", 10)
-        epochs = min(settings.get("epochs", 100), PATIENCES[own is None] * patience if patience else float("inf"))
-        steps = epochs * examples / settings.get("batch_size", 64)
+        patience = settings["patience"]
+        epochs = min(settings["epochs"], PATIENCES * patience if patience else float("inf"))
+        steps = epochs * examples / settings["batch_size"]
         # Each step also has its share of the Trainer's own work.
         epoch = examples * rates["train"] + (n * validation + examples) * self._read_once(rates)
         return features + epochs * epoch + 0.004 * steps + n * validation * rates["predict"]

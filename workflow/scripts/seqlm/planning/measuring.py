@@ -227,16 +227,16 @@ def _head(entry, backbone, sequences, target, classes):
     from seqlm.models.language.tuning import tuned
     from seqlm.pretraining.pretrain import ARCHITECTURES
     from seqlm.tokenization.atomic import as_read
+    from seqlm.training.defaults import head_settings
 
     tokenizer = _tokenizer(backbone["tokenizer"])
     encoder, _, _ = ARCHITECTURES[backbone["architecture"]](backbone, tokenizer)
-    head = entry.get("head") or ("conv" if target == "track" else "pooled")
     train = entry.get("train", "head")
-    fields = ("context", "hidden", "kernel", "dropout", "layers", "skip")
-    layers = "all" if train == "head" and head != "linear" else "last"
-    options = {"layers": layers} | {key: entry[key] for key in fields if key in entry}
+    fields = ("context", "hidden", "kernel", "dropout", "skip")
+    options = {key: entry[key] for key in fields if key in entry} | head_settings(entry, target, train == "head")
+    head = options["head"]
     options |= {"pooling": "mean" if head == "conv" else "mean_max"}
-    model = tuned(encoder, tokenizer, train, head=head, **options, **_common(target, classes))
+    model = tuned(encoder, tokenizer, train, **options, **_common(target, classes))
     X = model.encode(as_read(model, list(sequences)[:BATCH]))
     if train != "head" or head == "linear":
         found = _trial(model, lambda model: model(X).float().square().mean(), len(X), 4)

@@ -13,6 +13,7 @@ from seqlm.planning.estimating import STAGES, Estimate
 from seqlm.planning.jobs import find_workflow, planned_jobs
 from seqlm.planning.remote import file_size, model_size
 from seqlm.study import Study, load_schema
+from seqlm.training.defaults import head_settings
 
 LONG = 3600  # seconds from which a warning is due
 READ = 200_000_000  # bytes of sources up to which examples are counted by reading them
@@ -100,6 +101,16 @@ def _remote_size(address):
     return file_size(address)
 
 
+def _depth(entry, backbone, about, target):
+    """Convolutions that a model's head will have: none where features of all tokens would take too much room."""
+    tokenizer, strands = backbone["tokenizer"], 2 if entry.get("context") == "both_strands" else 1
+    bases = {"kmer": tokenizer.get("k", 6), "bpe": 4}.get(tokenizer["kind"], 1)  # of a token
+    layer_bytes = 4 * about["examples"] * about["length"] / bases * backbone["width"] * strands
+    frozen, apart = entry.get("train", "head") == "head", strands == 2 and tokenizer["kind"] != "character"
+    made = head_settings(entry, target, frozen, layer_bytes, backbone["layers"] + 1, apart)
+    return made.get("depth", made.get("before_pooling"))
+
+
 def estimate(study, cores=None):
     """Look at a study's data, measure this machine and estimate.
 
@@ -124,6 +135,8 @@ def estimate(study, cores=None):
             kind = {"kind": "kmer", "k": 6}
             backbones[entry["backbone"]] = SIZES["dna-llm"] | {"architecture": "esm", "tokenizer": kind, "block": 512}
         target = study["datasets"][job.dataset]["target"]
+        if "backbone" in entry and entry.get("head") != "linear":
+            entry = entry | {"depth": _depth(entry, backbones[entry["backbone"]], about, target)}
         models[job.dataset, job.model] = entry, about["sequences"], target, about["classes"]
     machine = measure(backbones, models, study["threads"], cores)
     return Estimate(study, figures, source_bases(study), machine)

@@ -60,10 +60,12 @@ def check_target(model, target, where):
     ------
     InputError
     """
-    if model.get("skip", "none") != "none" and target != "track":
-        raise InputError(f"{where}.skip", f"the target is {target}: no base has a value", "use it for a track")
-    if "depth" in model and target != "track":
-        raise InputError(f"{where}.depth", f"the target is {target}: there is no conv head", "use it for a track")
+    if model.get("skip", "none") != "none" and (model.get("head") == "linear" or model.get("depth") == 0):
+        raise InputError(f"{where}.skip", "a head without convolutions reads no bases", "leave it out, or depth: 0")
+    if model.get("depth") == 0 and target == "track":
+        raise InputError(f"{where}.depth", "a track has a conv head, of at least one convolution", "use 1 or more")
+    if model.get("depth") and model.get("head") == "linear":
+        raise InputError(f"{where}.depth", "a linear probe has no convolutions", "leave it out, or use head: pooled")
 
 
 def _check_keys(model, known, what, where):

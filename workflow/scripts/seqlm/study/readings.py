@@ -32,7 +32,7 @@ def model_readings(config, models):
 
 def _words(entry):
     train, linear = entry.get("train", "head"), entry.get("head") == "linear"
-    layers = entry.get("layers", "all" if train == "head" and not linear else "last")
+    layers = entry.get("layers", "last" if linear else "all")
     if isinstance(train, dict):
         trained = f"trained above layer {train['freeze']}"
     else:

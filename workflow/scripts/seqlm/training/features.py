@@ -123,8 +123,8 @@ def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=6
     precision, device, batch_size
         As for `cached_features`.
     """
-    # A track has a vector per base, a pooled sequence but one.
-    sample = np.linspace(0, len(X) - 1, min(len(X), 128 if model.config.head == "conv" else 1024)).astype(int)
+    # A sequence has a vector per token, a pooled one but one.
+    sample = np.linspace(0, len(X) - 1, min(len(X), 1024 if model.pools_first else 128)).astype(int)
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     parts = (rows(X, sample[i : i + batch_size]) for i in range(0, len(sample), batch_size))
@@ -209,8 +209,8 @@ def _fingerprint(model, X, precision):
     """Digest of everything the features depend on."""
     digest = hashlib.sha256()
     config = model.config
-    keys = ("context", "head", "pooling", "layers", "skip", "complement", "bases", "by_base", "special_ids")
-    own = [getattr(config, key) for key in keys]
+    keys = ("context", "head", "layers", "skip", "complement", "bases", "by_base", "special_ids", "tokens_alone")
+    own = [*(getattr(config, key) for key in keys), config.pooling if model.pools_first else None]
     digest.update(json.dumps([config.backbone_config, *own, precision]).encode())
     for name, tensor in sorted(model.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from seqlm.models.registry import NETWORKS, chooses_pooling, network
 from seqlm.models.solved.probe import fit_head
 from seqlm.tokenization.atomic import as_read
 from seqlm.training import ArrayData, FitSettings, evaluate, fit, write_history
-from seqlm.training.defaults import training_settings
+from seqlm.training.defaults import head_settings, training_settings
 from seqlm.training.examples import Examples
 from seqlm.training.features import cached_features, standardise_layers
 from seqlm.training.objectives import OBJECTIVES
 from seqlm.training.pooling import choice_in_words, pooling_fields
+
+log = logging.getLogger(__name__)
 
 NO_CHARACTER = ord("N")
 # Settings that a bundle says it was trained with, as they depend on the number of examples.
@@ -107,7 +110,7 @@ def fit_dataset_model(
         log = str(output / "tensorboard") if training.get("tensorboard") else None
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
-        own = training_settings(training, len(train), kind)
+        own = training_settings(training, len(train), kind, _trained_width(trained) if backbone else None)
         own |= {"tensorboard": log, "checkpoint_seconds": checkpoint_seconds}
         settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
@@ -139,6 +142,8 @@ def fit_dataset_model(
             card["Training"] |= {"share of each layer": ", ".join(f"{k}: {share:.2f}" for k, share in shares)}
     if examples.target != "track" and hasattr(trained.config, "pooling"):
         card["Training"]["pooling"] = trained.config.pooling
+        convolutions = getattr(trained.config, "before_pooling", None)
+        card["Training"] |= {} if convolutions is None else {"convolutions before pooling": convolutions}
     last = history[history["part"] == "validation"]
     best = card["Training"].get("best epoch", 0)
     card["Validation"] = {r.metric: f"{r.value:.4f}" for r in last[last["epoch"] == best].itertuples()}
@@ -203,31 +208,50 @@ def _layout(examples, samplesize=None):
 def _on_backbone(model, examples, folder):
     """A head on a pretrained encoder."""
     from seqlm.models.language.backbone import reads_other_text
-    from seqlm.models.language.encoders import longest_input
+    from seqlm.models.language.encoders import depth_of, longest_input
     from seqlm.models.language.hub import load_any
     from seqlm.models.language.tuning import layers_to_train, tuned
 
     encoder = load_any(folder)
-    head = model.get("head") or ("conv" if examples.target == "track" else "pooled")
-    train = model.get("train", "head")
-    # The last layer of a frozen encoder serves the encoder's own task; one that is trained learns to serve this one.
-    # A linear probe is by custom one of the last layer.
-    layers = "all" if layers_to_train(encoder, train) == "head" and head != "linear" else "last"
-    fields = ("context", "pooling", "hidden", "kernel", "dropout", "layers", "skip", "depth", "special_tokens")
-    # As many convolutions as the CNN has, so that the encoder need not be one of them.
-    options = {"layers": layers, "depth": 2 if head == "conv" else 1}
-    options |= {key: model[key] for key in fields if key in model}
-    wanted = options.get("pooling", "auto")
-    if wanted == "auto" and (head == "linear" or reads_other_text(encoder.tokenizer, options)):
+    train, limit = model.get("train", "head"), longest_input(encoder.base_model, encoder.tokenizer)
+    fields = ("context", "pooling", "hidden", "kernel", "dropout", "skip", "special_tokens")
+    options = {key: model[key] for key in fields if key in model}
+    apart = reads_other_text(encoder.tokenizer, options)
+    options |= head_settings(
+        model,
+        examples.target,
+        layers_to_train(encoder, train) == "head",
+        _layer_bytes(encoder, examples, options, limit),
+        depth_of(encoder.base_model) + 1,
+        apart,
+    )
+    if options.get("before_pooling") == 0 and options["head"] == "pooled" and "depth" not in model and not apart:
+        log.warning("features of all tokens would take more than 8 GB: the head pools at once; depth: 1 does not")
+    linear, wanted = options["head"] == "linear", options.get("pooling", "auto")
+    if wanted == "auto" and (linear or apart):
         options["pooling"] = "mean_max"  # one vector a sequence, or a strand, is what is read
-    elif head != "linear":
-        limit = longest_input(encoder.base_model, encoder.tokenizer)
+    elif not linear:
         options |= _pooling(wanted, examples, encoder.tokenizer, limit)
-    return tuned(encoder, encoder.tokenizer, train, head=head, **options, **examples.common())
+    return tuned(encoder, encoder.tokenizer, train, **options, **examples.common())
+
+
+def _layer_bytes(encoder, examples, options, limit):
+    """What one layer's features of all tokens take in 32 bits."""
+    from seqlm.tokenization import encode_batch, spelled
+
+    longest = max(as_read(encoder, examples.sequences), key=len)
+    tokens = encode_batch(encoder.tokenizer, spelled(encoder.tokenizer, [longest])).shape[1]
+    strands = 2 if options.get("context") == "both_strands" else 1
+    return 4.0 * len(examples.sequences) * min(tokens, limit or tokens) * encoder.config.hidden_size * strands
 
 
 def _trains_backbone(network):
     return any(parameter.requires_grad for parameter in network.backbone.parameters())
+
+
+def _trained_width(network):
+    """Width of an encoder whose own weights are trained; LoRA's start anew, as a head does."""
+    return network.backbone.config.hidden_size if network.config.train != "head" else None
 
 
 def _backbone_digest(folder):

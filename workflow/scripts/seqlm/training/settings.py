@@ -8,7 +8,7 @@ from seqlm.common.errors import InputError
 
 @dataclass
 class FitSettings:
-    """How to train. Defaults are DNA-LLM's fine-tuning; for networks see `seqlm.training.defaults`.
+    """How to train. Defaults are DNA-LLM's fine-tuning; for those of a study see `seqlm.training.defaults`.
 
     Attributes
     ----------

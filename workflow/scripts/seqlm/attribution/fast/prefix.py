@@ -29,6 +29,8 @@ class Prefix:
         self.run, self.model, self.inputs = run, run.model, inputs
         self.both = self.model.config.context == "both_strands"
         self.conv = self.model.config.head == "conv"
+        # A pooled head with convolutions: those, too, need only what an edit can reach.
+        self.convolves = not self.both and getattr(self.model.head, "convolutions", None) is not None
 
     @staticmethod
     def supports(model):
@@ -55,7 +57,9 @@ class Prefix:
             if self.both:
                 ids = torch.cat([ids, texts[1].flatten(), self._complement(ids)]).unique()
                 strands.append(_Strand(self.model, texts[1], ids))
-            prediction = self._read([strand.features for strand in strands], texts, turn)
+            states = [strand.features for strand in strands]
+            prediction = self._read(states, texts, turn)
+            self.whole = self._convolved(states, texts) if self.convolves else None
             delta = [prediction.new_zeros(0, *prediction.shape[1:] if weights is None else ()).double()]
             start = 0
             while start < len(row):
@@ -80,12 +84,22 @@ class Prefix:
         texts, turn = self.model.strands(copies)
         found = [strand.copies(ids, row) for strand, ids in zip(strands, texts, strict=True)]
         states = [states for states, _ in found]
-        if not self.conv or self.both:
+        if self.both or not (self.conv or self.convolves):
             return self._read(states, texts, turn), 0
-        before, behind = self.model.head.sees
+        before, behind = (self.model.head if self.conv else self.model.head.convolutions).sees
         first = max(0, found[0][1] - behind)
         seen = max(0, first - before)
-        return self._read([states[0][:, seen:]], [copies[:, seen:]], None)[:, first - seen :], first
+        changed = [states[0][:, seen:]], [copies[:, seen:]]
+        if self.conv:
+            return self._read(*changed, None)[:, first - seen :], first
+        old, new = (tensor[row, :first] for tensor in self.whole), self._convolved(*changed)
+        x, known = (torch.cat([a, b[:, first - seen :]], 1) for a, b in zip(old, new, strict=True))
+        return self.model.head.read(self.model.head.pool(x, known)), 0
+
+    def _convolved(self, states, texts):
+        """What a pooled head pools, (M, T, hidden), and where tokens count, (M, T), from one strand's states."""
+        x, known, *shown = self.model.read(self.model.join(states, texts, None))
+        return self.model.head.convolved(x, known, *shown), known
 
     def _read(self, states, texts, turn):
         """Predictions from each strand's states and ids."""
@@ -126,7 +140,7 @@ class _Strand:
         mask = torch.ones(T, a + T, dtype=torch.bool, device=X.device).tril(a) if a else None
         hidden = []
         for layer, block in enumerate(core.blocks):
-            hidden.append(x)
+            hidden.append(x if layer or not self.model.config.tokens_alone else core.embed_tokens(X))
             if layer:
                 qkv = block.attention.qkv(block.norm_1(x))
             q, k, v = qkv.view(M, T, 3, block.attention.n_head, -1).permute(2, 0, 3, 1, 4)

@@ -25,7 +25,7 @@ from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
 from seqlm.models.language.encoders import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.gpt import GPTModel  # its file registers it with AutoModel
-from seqlm.models.language.layer_mix import LayerMix, first_state, layer_numbers, side_by_side, states_by_layer
+from seqlm.models.language.layer_mix import LayerMix, embedding_of, layer_numbers, side_by_side, states_by_layer
 from seqlm.models.language.layouts import new_encoder
 from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
 from seqlm.models.language.padding import in_batch
@@ -72,15 +72,16 @@ class BackboneModel(SequenceModel):
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
         elif self.layers:
-            parts = 2 if config.head == "pooled" and config.pooling == "mean_max" else 1
+            pooled = config.head == "pooled" and config.pooling == "mean_max" and not config.before_pooling
+            parts = 2 if pooled else 1
             self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands, parts)
+        skip = BASES if config.skip == "onehot" else 0
         if config.head == "conv":
-            skip = BASES if config.skip == "onehot" else 0
             self.head = ConvHead(dim, config.hidden, config.kernel, config.dropout, skip, config.depth)
         elif config.head == "linear":
             self.head = LinearHead(dim, config.n_outputs, config.pooling)
         else:
-            self.head = pooled_head(dim, config)
+            self.head = pooled_head(dim, config, skip)
         self._trained = self._freeze()
         self.post_init()
 
@@ -110,7 +111,7 @@ class BackboneModel(SequenceModel):
         if options.get("special_tokens") == "left_out":
             options["special_ids"] = special_ids(tokenizer).tolist()
         padding = nothing_id(tokenizer) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        options = {"padding": padding} | options
+        options = {"padding": padding, "tokens_alone": True} | options
         model = cls(BackboneConfig(backbone_config=backbone.config.to_dict(), **options), backbone)
         model.tokenizer = tokenizer
         check_first(model)
@@ -239,10 +240,13 @@ class BackboneModel(SequenceModel):
         X : integer tensor of token ids, as `encode` gives it
             Or floating: what `features` gave for them, (N, T, D) or pooled (N, D).
         """
+        return self.head(*self.read(X))
+
+    def read(self, X):
+        """What the head is given, from ids or what `features` gave for them: features, and what belongs to them."""
         X, shown = self.parts(X)
-        known = X.ne(0).any(-1) if X.dim() == 3 and self.config.head != "conv" else None
-        X = X if self.mix is None else self.mix(X)
-        return self.head(X, *shown) if known is None else self.head(X, known)
+        beside = (X.ne(0).any(-1), *shown) if X.dim() == 3 and self.config.head != "conv" else shown
+        return X if self.mix is None else self.mix(X), *beside
 
     def parts(self, X):
         """Input of the mix or head, and what the skip shows, from ids or what `features` gave for them."""
@@ -296,7 +300,8 @@ class BackboneModel(SequenceModel):
         """States (N, T, K E) of the layers that are read, from what the encoder gives for ids."""
         if self.layers is None:
             return output.last_hidden_state
-        hidden = states_by_layer(output, depth_of(self.backbone), first_state(self.backbone, ids))
+        embedded = embedding_of(self.backbone, ids, self.config.tokens_alone)
+        hidden = states_by_layer(output, depth_of(self.backbone), embedded)
         if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")

@@ -25,11 +25,16 @@ class BackboneConfig(SequenceConfig):
         The last layer as it is, or these layers (0 is the embedding) normalised and mixed by learned weights; a linear
         head gets them side by side, since it weighs each feature itself.
     skip : {"none", "onehot"}
-        "onehot" shows the conv head the base itself, beside the features.
+        "onehot" shows the head's first convolution the base itself, beside the features.
     token_bases : list of int, optional
         Base code of each token (4: not a base), for the skip.
     depth : int
         Convolutions of a conv head.
+    before_pooling : int
+        Convolutions of a pooled head, over the tokens' features before they are pooled.
+    tokens_alone : bool
+        Layer 0 is the embedding of each token alone. When missing (older bundles), with its place where the encoder
+        adds one.
     padding : int, optional
         Id that stands for no token: the tokenizer's padding, or one that it never gives. What the encoder's config
         calls padding may be another, even one of a base. When missing (older bundles), the encoder's.
@@ -62,6 +67,8 @@ class BackboneConfig(SequenceConfig):
         by_base=False,
         special_tokens="pooled",
         special_ids=None,
+        before_pooling=0,
+        tokens_alone=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -82,3 +89,5 @@ class BackboneConfig(SequenceConfig):
         self.by_base = by_base
         self.special_tokens = special_tokens
         self.special_ids = special_ids
+        self.before_pooling = before_pooling
+        self.tokens_alone = tokens_alone

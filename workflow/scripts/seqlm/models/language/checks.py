@@ -38,10 +38,14 @@ def check(config):
     if config.complement == "text" and config.head != "conv" and config.pooling not in POOLINGS:
         problem = f"{config.pooling} cannot gather both strands of a text whose tokens are not bases"
         raise InputError("pooling", problem, "use mean_max, or context: forward")
+    if config.complement == "text" and config.head != "conv" and config.before_pooling:
+        problem = "no convolution can read both strands of a text whose tokens are not bases"
+        raise InputError("depth", problem, "use depth: 0, or context: forward")
     if config.skip not in SKIPS:
         raise InputError("skip", f"no such skip: {config.skip}", f"use {' or '.join(SKIPS)}")
-    if config.skip == "onehot" and config.head != "conv":
-        raise InputError("skip", f"a {config.head} head has no skip", "use it for a track, with head: conv")
+    if config.skip == "onehot" and config.head != "conv" and not config.before_pooling:
+        problem = f"a {config.head} head without convolutions reads no bases"
+        raise InputError("skip", problem, "use it with head: conv, or depth: 1 and more")
     if config.skip == "onehot" and not config.token_bases and not config.by_base:
         raise InputError("skip", "onehot needs the tokens' bases", "give token_bases or leave skip out")
     if config.train not in ("head", "all") and not (isinstance(config.train, int) and config.train > 0):

@@ -10,7 +10,9 @@ van Schijndel 2021). In the demo's GPT 97 % of the last layer's energy is one ve
 has an effective rank of 3, so that a head learns from it very slowly, not because the base would be gone (it explains
 45 % of what varies). What the LayerNorms give does not depend on anything learned: of a frozen encoder it is cached.
 
-Layers are numbered as transformers' ``hidden_states`` are: 0 is the embedding, n the encoder's final output.
+Layers are numbered as transformers' ``hidden_states`` are: 0 is the embedding, n the encoder's final output. As in ELMo
+the embedding is that of the token alone, without its place: places that pretraining found no use for drift at random,
+and in a small GPT they soon are larger than the bases.
 """
 
 import torch
@@ -63,23 +65,30 @@ def states_by_layer(output, n, embedded=None):
         With ``hidden_states`` and ``last_hidden_state``.
     n : int
     embedded : tensor (N, T, E), optional
-        The state before the first block, of an encoder that leaves it out (see `first_state`).
+        What stands for layer 0, see `embedding_of`; otherwise the state before the first block.
 
     Returns
     -------
     list of tensor, or None where the encoder does not give its layers
     """
     hidden, last = getattr(output, "hidden_states", None) or (), output.last_hidden_state
-    hidden = hidden if embedded is None or not hidden else (embedded, *hidden)
+    if embedded is not None and hidden:
+        hidden = (embedded, *hidden[len(hidden) != n :])  # Mamba's leave out the state before the first block
     if len(hidden) not in (n + 1, n + 2) or any(x.numel() != last.numel() for x in hidden[:n]):
         return None
     return [*(x.reshape(last.shape) for x in hidden[:n]), last]
 
 
-def first_state(backbone, ids):
-    """The embedding of ids, where transformers leaves it out of the states of layers (Mamba); else None."""
+def embedding_of(backbone, ids, alone=True):
+    """Embedding (N, T, E) of ids, each token's alone; None where that is of another width than the states (ALBERT).
+
+    With `alone` false only where transformers leaves out the state before the first block (Mamba).
+    """
     left_out = "mamba" in backbone.config.model_type and type(backbone).__module__.startswith("transformers.")
-    return backbone.get_input_embeddings()(ids) if left_out else None
+    if not (alone or left_out) or backbone.get_input_embeddings().weight.shape[1] != backbone.config.hidden_size:
+        return None
+    # Our GPT's knows ids that are nothing.
+    return getattr(backbone, "embed_tokens", backbone.get_input_embeddings())(ids)
 
 
 def side_by_side(hidden, numbers):
