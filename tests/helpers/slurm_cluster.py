@@ -1,4 +1,4 @@
-"""A real SLURM cluster on this machine, for tests: two nodes of one machine, one of them with GPUs that are made up.
+"""A real SLURM cluster on this machine, for tests: three nodes of one machine, two of them with GPUs that are made up.
 
 Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge, which are installed where they are missing.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 ETC = Path("/etc/slurm")  # a job step of Snakemake's plugin looks nowhere else
-PORTS = 27817, 27818, 27819
+PORTS = 27817, 27818, 27819, 27820
+NODES = "plain", "gpus", "more"  # the last for jobs of several nodes alone
 
 CONFIG = """\
 ClusterName=tests
@@ -43,8 +44,10 @@ SchedulerParameters=sched_interval=2,batch_sched_delay=0
 AccountingStorageType=accounting_storage/none
 NodeName=plain Port={ports[1]} {node}
 NodeName=gpus Port={ports[2]} Gres=gpu:{gpus} {node}
+NodeName=more Port={ports[3]} Gres=gpu:{gpus} {node}
 PartitionName=cpu Nodes=plain Default=YES MaxTime=60 State=UP
 PartitionName=gpu Nodes=gpus MaxTime=60 State=UP
+PartitionName=wide Nodes=gpus,more MaxTime=60 State=UP
 """
 
 NODE = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN"
@@ -113,14 +116,14 @@ def cluster(folder, gpus=2):
     """
     install()
     folder, host, daemons = Path(folder), socket.gethostname().split(".")[0], []
-    for name in ("state", "spool-plain", "spool-gpus"):
+    for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir(parents=True)
     for number in range(gpus):
         run("mknod", str(folder / f"gpu{number}"), "c", "1", "3")
     settings = CONFIG.format(host=host, ports=PORTS, folder=folder, gpus=gpus, node=NODE.format(host=host))
     (folder / "slurm.conf").write_text(settings)
     files = f"{folder}/gpu[0-{gpus - 1}]" if gpus > 1 else f"{folder}/gpu0"
-    (folder / "gres.conf").write_text(f"AutoDetect=off\nNodeName=gpus Name=gpu File={files}\n")
+    (folder / "gres.conf").write_text(f"AutoDetect=off\nNodeName=gpus,more Name=gpu File={files}\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
     ETC.mkdir(exist_ok=True)
     links = [ETC / name for name in ("slurm.conf", "gres.conf", "cgroup.conf")]
@@ -131,7 +134,7 @@ def cluster(folder, gpus=2):
             link.unlink(missing_ok=True)
             link.symlink_to(folder / link.name)
         _munge(folder)
-        for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", "plain"], ["slurmd", "-D", "-N", "gpus"]):
+        for command in (["slurmctld", "-D"], *(["slurmd", "-D", "-N", node] for node in NODES)):
             out = open(folder / f"{'-'.join(command)}.out", "w")  # noqa: SIM115
             daemons.append(subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL))
         _wait_for_nodes(folder)
@@ -173,7 +176,7 @@ def _wait_for_nodes(folder, seconds=90):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         nodes = run("sinfo", "-h", "-N", "-o", "%N %T", check=False).split("\n")
-        if sum(line.endswith(" idle") for line in nodes) == 2:
+        if len({line for line in nodes if line.endswith(" idle")}) == len(NODES):  # a line for each partition
             return
         time.sleep(0.5)
     raise NotHere(f"nodes are not idle after {seconds} s: {nodes}; see {folder}/*.log")

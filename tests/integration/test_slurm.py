@@ -34,10 +34,12 @@ def slurm(tmp_path_factory):
 class OnCluster(Workflow):
     """Runs a study with profiles/slurm, adapted as a user adapts it: limits and partitions, no account."""
 
+    partitions = PARTITIONS
+
     def profile(self, **options):
         folder = self.folder / "slurm"
         folder.mkdir(exist_ok=True)
-        (folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": PARTITIONS}))
+        (folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": self.partitions}))
         profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text()) | {
             "slurm-partition-config": str(folder / "partitions.yaml"),
             "config": {"longest_runtime": 60, "largest_memory": 3000},
@@ -152,6 +154,34 @@ def test_a_training_of_two_devices_is_one_job_with_two_gpus(slurm, tmp_path):
         else:
             Workflow(folder, config)(wanted)
         curves.append(pd.read_csv(folder / wanted / "history.tsv", sep="\t")["value"])
+    np.testing.assert_allclose(*curves, atol=1e-3)
+
+
+def test_a_training_on_two_nodes_gives_the_numbers_of_one_process_and_goes_on_when_it_is_ended(slurm, tmp_path):
+    """A device on each of two nodes; the job is asked to end in the midst of it, and sent again."""
+    config, wanted = small_study(), "results/small/backbones/gpt-vocab4"
+    config["backbones"]["gpt-vocab4"] |= {"steps": 2000, "dropout": 0.0, "evaluate_every": 500, "devices": 2}
+    limits = {"longest_runtime": 60, "largest_memory": 3000, "devices_per_node": 1}
+    for name in ("wide", "straight"):
+        (tmp_path / name).mkdir()
+    study = OnCluster(tmp_path / "wide", config)
+    study.partitions = PARTITIONS | {"wide": {"max_runtime": 60, "max_gpu": 2}, "gpu": {"max_runtime": 60}}
+    process = study.start(wanted, config=limits)
+    deadline = time.monotonic() + 600
+    while not trains(study) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.5)
+    assert trains(study), study.log()[-3000:]
+    (job,) = run("squeue", "-h", "-t", "RUNNING", "-p", "wide", "-o", "%i %D %N").splitlines()
+    number, nodes, _ = job.split(None, 2)
+    assert nodes == "2"
+    run("scancel", number)
+    assert process.wait(1800) == 0, study.log()[-6000:]
+    said = "".join(path.read_text() for path in study.folder.rglob("*.log"))
+    assert "Trying to restart job" in study.log() and "continuing from" in said
+    assert json.loads((study.folder / wanted / "cost.json").read_text())["devices"] == 2
+    config["backbones"]["gpt-vocab4"]["devices"] = 1
+    Workflow(tmp_path / "straight", config)(wanted)
+    curves = [pd.read_csv(tmp_path / name / wanted / "history.tsv", sep="\t")["value"] for name in ("wide", "straight")]
     np.testing.assert_allclose(*curves, atol=1e-3)
 
 

@@ -226,3 +226,23 @@ def test_devices_of_what_cannot_share_its_batches_are_one_line(workflow):
     failed = workflow("-n", "models", check=False)
     said = "seqlm: config, models.s.devices: this model is trained in one process; leave devices out"
     assert failed.returncode and said in failed.stdout + failed.stderr
+
+
+def test_more_devices_than_a_node_has_are_on_several_nodes(workflow):
+    from seqlm.planning.jobs import parse_jobs
+
+    workflow.study["backbones"] = {"gpt-full": {**workflow.study["backbones"]["gpt-full"], "devices": 4}}
+    workflow.study["models"] = {"cnn": {"network": "cnn", "devices": 2}, "head": {"backbone": "gpt-full"}}
+    workflow.study["runs"]["tf_binding"]["models"] = ["cnn", "head"]
+    workflow.study["runs"]["tf_binding"].pop("loo")
+    workflow.study["devices_per_node"] = 2
+    workflow.write()
+    jobs = {job.rule: job for job in parse_jobs(workflow("-n", "models", cores=8).stdout)}
+    wide = jobs["pretrain_backbone_on_nodes"]
+    assert (wide.resources["nodes"], wide.resources["tasks"], wide.resources["gres"]) == ("2", "4", "gpu:2")
+    assert wide.threads == workflow.study["threads"] and "gpu" not in wide.resources
+    assert "train_model" in jobs and "train_model_on_nodes" not in jobs  # two devices are one node's
+    workflow.study["backbones"]["gpt-full"]["devices"] = 3
+    workflow.write()
+    failed = workflow("-n", "models", check=False)
+    assert "backbones.gpt-full: 3 devices cannot be dealt out evenly to nodes of 2" in failed.stdout + failed.stderr

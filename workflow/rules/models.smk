@@ -38,6 +38,10 @@ rule choose_pooling:
         "../scripts/choose_pooling.py"
 
 
+# Trained on several nodes, where a job's threads are those of one process.
+WIDE_MODELS = [name for name in STUDY["models"] if nodes_of(STUDY.config, model_devices(STUDY.config, name)) > 1]
+
+
 rule train_model:
     input:
         **TRAINED_ON,
@@ -47,6 +51,8 @@ rule train_model:
         f"{LOGS}/models/{JOB}.log",
     benchmark:
         f"{BENCHMARKS}/models/{JOB}.tsv"
+    wildcard_constraints:
+        model=any_of([name for name in STUDY["models"] if name not in WIDE_MODELS]),
     conda:
         "../../envs/train.yaml"
     threads: lambda w: STUDY["threads"] * model_devices(STUDY.config, w.model)
@@ -67,3 +73,13 @@ rule train_model:
         ),
     script:
         "../scripts/train_model.py"
+
+
+use rule train_model as train_model_on_nodes with:
+    wildcard_constraints:
+        model=any_of(WIDE_MODELS),
+    threads: STUDY["threads"]
+    resources:
+        **on_nodes(lambda w: model_devices(STUDY.config, w.model)),
+        precision=STUDY["precision"],
+        runtime=minutes(720),

@@ -60,6 +60,8 @@ rule tokenize_corpus:
 
 # What of a backbone's entry is an input, or changes no number.
 NOT_OF_TRAINING = ("corpus", "corpus_of", "devices")
+# Pretrained on several nodes, where a job's threads are those of one process.
+WIDE_BACKBONES = [name for name in STUDY.pretrained if nodes_of(STUDY.config, backbone_devices(STUDY.config, name)) > 1]
 
 
 rule pretrain_backbone:
@@ -73,7 +75,7 @@ rule pretrain_backbone:
     benchmark:
         f"{BENCHMARKS}/backbones/{{backbone}}.tsv"
     wildcard_constraints:
-        backbone=any_of(STUDY.pretrained),
+        backbone=any_of([name for name in STUDY.pretrained if name not in WIDE_BACKBONES]),
     conda:
         "../../envs/train.yaml"
     threads: lambda w: STUDY["threads"] * backbone_devices(STUDY.config, w.backbone)
@@ -96,6 +98,16 @@ rule pretrain_backbone:
         ),
     script:
         "../scripts/pretrain_backbone.py"
+
+
+use rule pretrain_backbone as pretrain_backbone_on_nodes with:
+    wildcard_constraints:
+        backbone=any_of(WIDE_BACKBONES),
+    threads: STUDY["threads"]
+    resources:
+        **on_nodes(lambda w: backbone_devices(STUDY.config, w.backbone)),
+        precision=STUDY["precision"],
+        runtime=pretraining_minutes,
 
 
 # Compute nodes of most clusters see no internet.

@@ -53,7 +53,7 @@ def test_time_follows_steps_examples_and_cores(made):
     assert short == pytest.approx(1000 * 32 * 300 * 1e-5, rel=0.1)  # and a little for evaluation
     assert made(steps=10_000)[1].seconds(job) - start == pytest.approx(10 * short, rel=0.1)
     train = PlannedJob("train_model", {"dataset": "d", "model": "gpt", "fold": "0", "seed": "1"}, 1)
-    few, many = (made(examples=n)[1].seconds(train) - start for n in (1000, 4000))
+    few, many = (made(examples=n)[1].seconds(train) - start for n in (100_000, 400_000))  # six epochs each
     assert many == pytest.approx(4 * few, rel=0.05)
     study, one = made(cores=1)
     _, two = made(cores=2)

@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqlm.common import processes
+from seqlm.common import nodes, processes
 from seqlm.common.errors import InputError, one_line_errors
 from seqlm.common.gpu_slot import gpu_slot
 
@@ -170,12 +170,13 @@ def network_job(resources, log=None):
     """Around a job that runs a network: errors are told in one line, it has a GPU of its own and its number of threads.
 
     A job of several devices runs its script again in as many processes, one a GPU (on CPUs with `torch_threads` each),
-    and ends with them; in those, and in a job of one device, the block is run.
+    on its nodes where it has several, and ends with them; in those, and in a job of one device, the block is run.
 
     Parameters
     ----------
     resources : object
-        With the attributes torch_threads, gpu (how many GPUs the job was given) and, where it trains, devices.
+        With the attributes torch_threads, gpu (how many GPUs the job was given) and, where it trains, devices; nodes,
+        where it has several.
     log : path, optional
         As for `seqlm.common.errors.one_line_errors`.
 
@@ -184,7 +185,8 @@ def network_job(resources, log=None):
     str
         "cuda" where the job was given a GPU, which then must be there, else "cpu".
     """
-    gpus, devices = getattr(resources, "gpu", 0), getattr(resources, "devices", 1)
+    machines, devices = getattr(resources, "nodes", 1), getattr(resources, "devices", 1)
+    gpus = resources.devices_per_node if machines > 1 else getattr(resources, "gpu", 0)
     # The variable is for clusters whose GPUs are made up, as those of tests are.
     device = os.environ.get("SEQLM_DEVICE") or ("cuda" if gpus else "cpu")
     if processes.launched():
@@ -195,6 +197,9 @@ def network_job(resources, log=None):
             yield device
         return
     processes.end_with_parent()
+    if machines > 1:
+        with one_line_errors(log):
+            nodes.launch(_this_script(), devices, machines, resources.torch_threads, gpus)
     with one_line_errors(log), gpu_slot(gpus):
         load_libraries()
         set_threads(resources.torch_threads)

@@ -147,7 +147,7 @@ def needs_of(jobs, local=()):
     return Counter(
         Need(
             job.rule, int(job.resources.get("runtime", 0)), int(job.resources.get("mem_mb", 0)), job.threads,
-            int(job.resources.get("gpu", 0)),
+            int(job.resources.get("gpu", job.resources.get("devices_per_node", 0))),
         )
         for job in jobs
         if job.resources and job.rule not in local

@@ -50,10 +50,11 @@ class Progress:
         elif self._stats:
             found = re.fullmatch(r"(\w+)\s+(\d+)", line.strip())
             if found and found[1] != "total":
-                self.counts[found[1]] = int(found[2])
+                name = found[1].removesuffix("_on_nodes")
+                self.counts[name] = self.counts.get(name, 0) + int(found[2])
             elif found:
                 self.total, self._stats = int(found[2]), False
-        elif found := re.fullmatch(r"(?:local)?rule (\w+):", line):
+        elif found := re.fullmatch(r"(?:local)?rule (\w+?)(?:_on_nodes)?:", line):
             self._job = [found[1], {}, None]
         elif self._job and (found := re.fullmatch(r"    jobid: (\d+)", line)):
             self._job[2] = int(found[1])

@@ -1,6 +1,6 @@
 """A study: its config, checked and filled in, and the grid of jobs it asks for. Nothing heavy is imported here."""
 
-from seqlm.study.devices import backbone_devices, model_devices
+from seqlm.study.devices import backbone_devices, model_devices, nodes_of
 from seqlm.study.figures import figure_names
 from seqlm.study.kinds import model_kinds
 from seqlm.study.readings import model_readings
@@ -16,5 +16,6 @@ __all__ = [
     "model_devices",
     "model_kinds",
     "model_readings",
+    "nodes_of",
     "number_of_folds",
 ]

@@ -23,8 +23,13 @@ def model_devices(config, name):
     return own.get("devices", config["devices"]) if _can_share(own) else 1
 
 
+def nodes_of(config, devices):
+    """Nodes of a cluster that so many devices are on."""
+    return max(1, devices // (config.get("devices_per_node") or devices))
+
+
 def check_devices(config):
-    """Refuse devices where an entry could make no use of them.
+    """Refuse devices where an entry could make no use of them, and numbers that no nodes have.
 
     Raises
     ------
@@ -38,6 +43,14 @@ def check_devices(config):
         if "hub" in backbone and "devices" in backbone:
             mend = f"give devices to the models on {name}"
             raise InputError(f"config, backbones.{name}.devices", "a model of the hub is not pretrained here", mend)
+
+    most = config.get("devices_per_node")
+    asked = {f"backbones.{name}": backbone_devices(config, name) for name in config["backbones"]}
+    asked |= {f"models.{name}": model_devices(config, name) for name in config["models"]}
+    for name, devices in asked.items():
+        if most and devices > most and devices % most:
+            problem = f"{devices} devices cannot be dealt out evenly to nodes of {most}"
+            raise InputError(f"config, {name}", problem, f"use a multiple of {most}: devices_per_node says so")
 
 
 def _can_share(model):
