@@ -34,6 +34,7 @@ STAGE_OF = {
 HEAVY = {"pretrain_backbone", "choose_pooling", "train_model", "train_on_subsample",
          "predict_targets", "score_loo", "score_loo_shard", "export_scores", "embed_sequences", "fetch_backbone",
          "predict_files", "score_files", "score_variants", "check_scores", "score_interactions"}  # fmt: skip
+ON_GPU = HEAVY - {"export_scores", "fetch_backbone"}
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 30, "dilated": 4, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
 PATIENCES = 3  # training mostly ends about this many times its patience after its start

@@ -9,7 +9,7 @@ import yaml
 
 from seqlm.common.errors import InputError
 from seqlm.common.files import atomic_path
-from seqlm.planning.estimating import STAGES, Estimate
+from seqlm.planning.estimating import ON_GPU, STAGES, Estimate
 from seqlm.planning.jobs import find_workflow, planned_jobs
 from seqlm.planning.remote import file_size, model_size
 from seqlm.study import Study, load_schema
@@ -218,11 +218,7 @@ def _worst(made, jobs):
 
 
 def _gpu_words(jobs, machine):
-    networks = [
-        job
-        for job in jobs
-        if job.rule in ("pretrain_backbone", "choose_pooling", "train_model", "predict_targets", "score_loo")
-    ]
+    networks = [job for job in jobs if job.rule in ON_GPU]
     there = f"this machine has {machine.gpu}" if machine.gpu else "none is seen here, all runs on the CPU"
     how = "add --workflow-profile profiles/local-gpu" if machine.gpu else "with one, profiles/local-gpu"
     return f"GPU: {there}; {len(networks)} jobs would use one ({how})"

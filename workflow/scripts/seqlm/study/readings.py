@@ -43,6 +43,9 @@ def _words(entry):
         if isinstance(layers, str)
         else f"layers {', '.join(map(str, layers))}",
     ]
+    if "depth" in entry:
+        numbers = {0: "pooled at once", 1: "one convolution"}
+        words.append(numbers.get(entry["depth"], f"{entry['depth']} convolutions"))
     words += ["both strands"] * (entry.get("context") == "both_strands")
     words += ["bases beside"] * (entry.get("skip") == "onehot")
     return ", ".join(words)
