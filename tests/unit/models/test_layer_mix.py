@@ -11,6 +11,7 @@ from seqlm.models.bundle import load_model, save_bundle
 from seqlm.models.language.backbone import BackboneModel
 from seqlm.models.language.layer_mix import SPEED, LayerMix
 from seqlm.models.language.tuning import finish, tuned
+from seqlm.training.features import standardise_layers
 
 SEQUENCES = ["ATGGTAGCTACATCATCT", "GATTACA", "CCGGTTAACGATGCA"]
 
@@ -96,6 +97,17 @@ def test_what_all_tokens_share_is_taken_away(shape):
     y = mix(x).reshape(-1, 6).double()
     torch.testing.assert_close(y.mean(0), torch.zeros(6).double(), atol=1e-4, rtol=0)
     torch.testing.assert_close(y.std(0, correction=0), torch.tensor([1.0, 1, 1, 1, 1, 0]).double(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("train", "divided"), [("head", True), ("lora", True), ("all", False), ({"freeze": 2}, False)])
+def test_features_are_divided_by_their_deviation_where_the_encoder_stays_as_it_is(train, divided):
+    """A feature that varies little in the pretrained encoder would be magnified, and what training makes of it, too."""
+    language = small_model("seqlm-gpt")
+    options = {"head": "pooled", "target": "class", "n_outputs": 2, "hidden": 4, "layers": "all"}
+    model = tuned(language, language.tokenizer, train, before_pooling=1, **options)
+    standardise_layers(model, model.encode(SEQUENCES))
+    assert model.mix.mean.abs().max() > 0
+    assert (model.mix.deviation != 1).any() == divided
 
 
 @torch.no_grad()

@@ -124,12 +124,13 @@ def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=6
         As for `cached_features`.
     """
     # A sequence has a vector per token, a pooled one but one.
+    scale = model.config.train == "head"
     sample = np.linspace(0, len(X) - 1, min(len(X), 1024 if model.pools_first else 128)).astype(int)
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()
     parts = (rows(X, sample[i : i + batch_size]) for i in range(0, len(sample), batch_size))
     with torch.no_grad(), autocast(torch.device(device), precision):
-        model.mix.standardise(_some_known(model, model.parts(part.to(device))[0]) for part in parts)
+        model.mix.standardise((_some_known(model, model.parts(part.to(device))[0]) for part in parts), scale)
     model.to(origin).train(training)
 
 

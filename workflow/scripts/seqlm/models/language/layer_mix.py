@@ -129,21 +129,25 @@ class LayerMix(nn.Module):
         """What each layer counts: (K,), sums to 1."""
         return torch.softmax(SPEED * self.weight.float(), 0)
 
-    def standardise(self, batches):
+    def standardise(self, batches, scale=True):
         """Take mean and standard deviation of each feature from training examples.
 
         Parameters
         ----------
         batches : iterable of tensors (..., S P K E)
+        scale : bool
+            Whether features are divided by their deviation. Not where the encoder is trained: what varies little it may
+            soon vary more, and a small step of its weights would be a large one of such a feature.
         """
         count, total, squares = 0, 0, 0
         for x in batches:
             x = self._by_layer(x).double().flatten(0, -1 - self.mean.dim())
             count, total, squares = count + len(x), total + x.sum(0), squares + x.square().sum(0)
         mean = total / count
-        deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
-        self.deviation.copy_(deviation.where(deviation > 1e-4, 1.0))  # a feature that is constant stays so
+        if scale:
+            deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+            self.deviation.copy_(deviation.where(deviation > 1e-4, 1.0))  # a feature that is constant stays so
 
     def forward(self, x):
         x = self._by_layer(x)
