@@ -238,11 +238,14 @@ def test_more_devices_than_a_node_has_are_on_several_nodes(workflow):
     workflow.study["devices_per_node"] = 2
     workflow.write()
     jobs = {job.rule: job for job in parse_jobs(workflow("-n", "models", cores=8).stdout)}
-    wide = jobs["pretrain_backbone_on_nodes"]
+    wide = jobs["pretrain_backbone"]
     assert (wide.resources["nodes"], wide.resources["tasks"], wide.resources["gres"]) == ("2", "4", "gpu:2")
-    assert wide.threads == workflow.study["threads"] and "gpu" not in wide.resources
-    assert "train_model" in jobs and "train_model_on_nodes" not in jobs  # two devices are one node's
+    assert wide.threads == 4 * workflow.study["threads"] and "gpu" not in wide.resources  # those of all processes
+    assert "nodes" not in jobs["train_model"].resources  # two devices are one node's
     workflow.study["backbones"]["gpt-full"]["devices"] = 3
     workflow.write()
     failed = workflow("-n", "models", check=False)
-    assert "backbones.gpt-full: 3 devices cannot be dealt out evenly to nodes of 2" in failed.stdout + failed.stderr
+    assert (
+        "backbones.gpt-full.devices: 3 devices cannot be dealt out evenly to nodes of 2"
+        in failed.stdout + failed.stderr
+    )

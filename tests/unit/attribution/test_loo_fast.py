@@ -85,6 +85,7 @@ def test_heads_that_learn_how_to_pool(size, edit, seed, kernel, data, pooling, k
     options = {"target": "class", "n_outputs": 3, "pooling": pooling, "length": size, "bases": size, "hidden": 5}
     if kind == "backbone":
         core = GPTModel(GPTConfig(vocab_size=4, block_size=64, n_layer=1, n_head=2, n_embd=8))
+        options |= {"before_pooling": seed % 3, "kernel": kernel}
         model = BackboneModel.on(core, learn_tokenizer("character", alphabet="ACGT"), head="pooled", **options)
     elif kind == "dilated":
         model = Dilated(DilatedConfig(filters=6, kernel=kernel, layers=2, reverse_complement=seed % 2 == 1, **options))

@@ -326,12 +326,20 @@ def test_a_model_has_only_keys_of_its_kind():
         ({"skip": "onehot", "depth": 0}, "models.gpt.skip: a head without convolutions reads no bases"),
         ({"skip": "onehot", "head": "linear"}, "models.gpt.skip: a head without convolutions reads no bases"),
         ({"depth": 1, "head": "linear"}, "models.gpt.depth: a linear probe has no convolutions"),
+        ({"backbone": "words", "skip": "onehot"}, "models.gpt.skip: the backbone's tokens are not single bases"),
+        (
+            {"backbone": "words", "depth": 1, "context": "both_strands"},
+            "models.gpt.depth: no convolution can read both",
+        ),
         ({"network": "cnn", "layers": "all"}, "models.gpt"),
     ],
 )
 def test_layers_and_skips_that_cannot_be_are_told_before_anything_runs(entry, match):
     """The backbone has four layers, the target is a scalar."""
-    language = {"vocab4": {"kind": "character"}}, {"gpt": {"tokenizer": "vocab4", "corpus": ["windows"]}}
+    tokenizers = {"vocab4": {"kind": "character"}, "codons": {"kind": "kmer", "k": 3}}
+    backbones = {"gpt": "vocab4", "words": "codons"}
+    backbones = {name: {"tokenizer": tokenizer, "corpus": ["windows"]} for name, tokenizer in backbones.items()}
+    language = tokenizers, backbones
     models, runs = {"gpt": {"backbone": "gpt", **entry}}, {"binding": {"models": ["gpt"]}}
     with pytest.raises(InputError, match=match):
         study(tokenizers=language[0], backbones=language[1], models=models, runs=runs)

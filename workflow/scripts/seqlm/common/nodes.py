@@ -51,9 +51,11 @@ def launch(script, count, nodes, threads, gpus=0):
     SystemExit
         0 when all is done; 143 after SIGTERM, when the processes have written a checkpoint.
     """
-    if "SLURM_JOB_ID" not in os.environ or not shutil.which("srun"):
+    if "SLURM_JOB_ID" not in os.environ:
         problem = f"a training on {nodes} nodes runs as a SLURM job, and this is none"
         raise InputError("devices_per_node", problem, "leave it out of the profile, or use profiles/slurm")
+    if not shutil.which("srun"):
+        raise InputError("srun", "there is no such command in this job", "containers have to bring SLURM's commands")
     with tempfile.TemporaryDirectory(prefix="nodes-", dir=Path(script).parent) as folder, socket.socket() as port:
         port.bind(("", 0))
         place = {"MASTER_ADDR": socket.gethostname(), "MASTER_PORT": str(port.getsockname()[1])}
@@ -61,7 +63,7 @@ def launch(script, count, nodes, threads, gpus=0):
         port.close()
         command = [
             "srun", f"--nodes={nodes}", f"--ntasks={count}", f"--ntasks-per-node={count // nodes}",
-            f"--cpus-per-task={threads}", "--mem=0", "--export=ALL", "--kill-on-bad-exit=1", "--quiet",
+            f"--cpus-per-task={threads}", "--mem=0", "--wait=0", "--export=ALL", "--kill-on-bad-exit=1", "--quiet",
             *([f"--gres=gpu:{gpus}"] if gpus else []), sys.executable, "-c", TASK, folder, str(script),
         ]  # fmt: skip
         process = subprocess.Popen(command, env=os.environ | place, stdin=subprocess.DEVNULL)

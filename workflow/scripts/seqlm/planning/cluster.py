@@ -146,7 +146,8 @@ def needs_of(jobs, local=()):
     """
     return Counter(
         Need(
-            job.rule, int(job.resources.get("runtime", 0)), int(job.resources.get("mem_mb", 0)), job.threads,
+            job.rule, int(job.resources.get("runtime", 0)), int(job.resources.get("mem_mb", 0)),
+            job.threads // int(job.resources.get("nodes", 1)),
             int(job.resources.get("gpu", job.resources.get("devices_per_node", 0))),
         )
         for job in jobs

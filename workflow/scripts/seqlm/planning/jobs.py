@@ -87,14 +87,16 @@ def planned_jobs(config, workflow=None, cores=None, options=()):
 
 
 def parse_jobs(text):
-    """Jobs of the text that a dry run prints."""
+    """Jobs of the text that a dry run prints; those of several nodes are jobs of the usual rule with all threads."""
     jobs = []
     for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", text + "\n", re.M):
         if rule in ("all", "default"):
             continue
         threads = re.search(r"^    threads: (\d+)$", block, re.M)
         wildcards, resources = _pairs(block, "wildcards"), _pairs(block, "resources")
-        jobs.append(PlannedJob(rule, wildcards, int(threads[1]) if threads else 1, resources))
+        tasks = int(resources.get("tasks", 1))
+        rule = rule.removesuffix("_on_nodes")
+        jobs.append(PlannedJob(rule, wildcards, tasks * int(threads[1]) if threads else tasks, resources))
     return jobs
 
 

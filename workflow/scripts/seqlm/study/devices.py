@@ -45,8 +45,9 @@ def check_devices(config):
             raise InputError(f"config, backbones.{name}.devices", "a model of the hub is not pretrained here", mend)
 
     most = config.get("devices_per_node")
-    asked = {f"backbones.{name}": backbone_devices(config, name) for name in config["backbones"]}
-    asked |= {f"models.{name}": model_devices(config, name) for name in config["models"]}
+    asked = {"devices": config["devices"]}
+    asked |= {f"backbones.{name}.devices": own.get("devices", 1) for name, own in config["backbones"].items()}
+    asked |= {f"models.{name}.devices": own.get("devices", 1) for name, own in config["models"].items()}
     for name, devices in asked.items():
         if most and devices > most and devices % most:
             problem = f"{devices} devices cannot be dealt out evenly to nodes of {most}"

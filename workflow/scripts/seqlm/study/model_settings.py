@@ -53,15 +53,30 @@ def check_model(config, name):
             raise InputError(f"{where}.{key}", error.message, own.options[key.split(".")[0]]["description"])
 
 
-def check_target(model, target, where):
+def check_target(model, target, where, tokens="character"):
     """Refuse a model on a backbone whose head cannot predict a dataset's target.
+
+    Parameters
+    ----------
+    model : dict
+    target : {"track", "scalar", "class"}
+    where : str
+    tokens : str
+        Kind of the backbone's tokenizer, where it is known.
 
     Raises
     ------
     InputError
     """
     if model.get("skip", "none") != "none" and (model.get("head") == "linear" or model.get("depth") == 0):
-        raise InputError(f"{where}.skip", "a head without convolutions reads no bases", "leave it out, or depth: 0")
+        raise InputError(
+            f"{where}.skip", "a head without convolutions reads no bases", "leave skip out, or use a head with some"
+        )
+    if model.get("skip", "none") != "none" and target != "track" and tokens != "character":
+        raise InputError(f"{where}.skip", "the backbone's tokens are not single bases", "leave skip out")
+    if model.get("depth") and target != "track" and tokens != "character" and model.get("context") == "both_strands":
+        problem = "no convolution can read both strands of tokens that are not single bases"
+        raise InputError(f"{where}.depth", problem, "leave depth out, or use context: forward")
     if model.get("depth") == 0 and target == "track":
         raise InputError(f"{where}.depth", "a track has a conv head, of at least one convolution", "use 1 or more")
     if model.get("depth") and model.get("head") == "linear":

@@ -201,7 +201,8 @@ class Study(NewFiles, Scored):
             check_known(config["models"], "model", f"config, runs.{name}", *run["models"])
             for model in run["models"]:
                 check_known(run["models"], "model of this run", f"config, models.{model}", *self.members(model))
-                check_target(config["models"][model], config["datasets"][name]["target"], f"config, models.{model}")
+                entry, target = config["models"][model], config["datasets"][name]["target"]
+                check_target(entry, target, f"config, models.{model}", self._kind_of_tokens(entry))
             for part in ("loo", "embeddings"):
                 chosen = run.get(part, {}).get("models", [])
                 check_known(run["models"], "model of this run", f"config, runs.{name}.{part}", *chosen)
@@ -216,6 +217,11 @@ class Study(NewFiles, Scored):
                 )
         for name, files in config["predict"].items():
             check_files(config, name, files)
+
+    def _kind_of_tokens(self, model):
+        """Kind of the tokens that a model's backbone reads; what a model of the hub reads is not known yet."""
+        tokenizer = self["backbones"].get(model.get("backbone"), {}).get("tokenizer")
+        return self["tokenizers"][tokenizer]["kind"] if tokenizer else "character"
 
     def _check_corpus_of(self, backbone, where):
         name = backbone["corpus_of"]

@@ -53,7 +53,8 @@ def head_settings(entry, target, frozen, layer_bytes=0, n_layers=1, apart=False)
     if head == "conv":
         return made | {"depth": entry.get("depth", 2)}
     read = 1 if layers == "last" else n_layers if layers == "all" else len(layers)
-    pools_at_once = head == "linear" or apart or (frozen and layer_bytes * read > TOKEN_FEATURES)
+    much = frozen and layer_bytes * read > TOKEN_FEATURES and entry.get("skip", "none") == "none"
+    pools_at_once = head == "linear" or apart or much
     return made | {"before_pooling": entry.get("depth", 0 if pools_at_once else 1)}
 
 

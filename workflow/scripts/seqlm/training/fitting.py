@@ -239,10 +239,11 @@ def _layer_bytes(encoder, examples, options, limit):
     """What one layer's features of all tokens take in 32 bits."""
     from seqlm.tokenization import encode_batch, spelled
 
-    longest = max(as_read(encoder, examples.sequences), key=len)
+    sequences = examples.data.examples["sequence"]  # of the dataset, so that a part of it gets the same head
+    longest = max(as_read(encoder, sequences), key=len)
     tokens = encode_batch(encoder.tokenizer, spelled(encoder.tokenizer, [longest])).shape[1]
     strands = 2 if options.get("context") == "both_strands" else 1
-    return 4.0 * len(examples.sequences) * min(tokens, limit or tokens) * encoder.config.hidden_size * strands
+    return 4.0 * len(sequences) * min(tokens, limit or tokens) * encoder.config.hidden_size * strands
 
 
 def _trains_backbone(network):

@@ -25,7 +25,14 @@ from seqlm.models.language.backbone_config import BackboneConfig
 from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
 from seqlm.models.language.encoders import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.gpt import GPTModel  # its file registers it with AutoModel
-from seqlm.models.language.layer_mix import LayerMix, embedding_of, layer_numbers, side_by_side, states_by_layer
+from seqlm.models.language.layer_mix import (
+    LayerMix,
+    embedding_of,
+    layer_numbers,
+    leaves_out_first,
+    side_by_side,
+    states_by_layer,
+)
 from seqlm.models.language.layouts import new_encoder
 from seqlm.models.language.packed import bases, features_of_bases, pack, unpack
 from seqlm.models.language.padding import in_batch
@@ -104,8 +111,11 @@ class BackboneModel(SequenceModel):
         if options.get("context") == "both_strands":
             other = reads_other_text(tokenizer, options)  # atomic tokens have no complement, which is told
             options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
-        if options.get("target", "track") == "track" and kind_of(tokenizer) not in ("character", "atomic"):
+        one_base = kind_of(tokenizer) in ("character", "atomic")
+        if options.get("target", "track") == "track" and not one_base:
             options["by_base"] = True
+        elif options.get("skip") == "onehot" and not one_base:
+            raise InputError("skip", "the backbone's tokens are not single bases", "leave skip out")
         elif options.get("skip") == "onehot":
             options["token_bases"] = bases_of_tokens(tokenizer, backbone.config.vocab_size)
         if options.get("special_tokens") == "left_out":
@@ -300,8 +310,9 @@ class BackboneModel(SequenceModel):
         """States (N, T, K E) of the layers that are read, from what the encoder gives for ids."""
         if self.layers is None:
             return output.last_hidden_state
-        embedded = embedding_of(self.backbone, ids, self.config.tokens_alone)
-        hidden = states_by_layer(output, depth_of(self.backbone), embedded)
+        left_out = leaves_out_first(self.backbone)
+        embedded = embedding_of(self.backbone, ids) if self.config.tokens_alone or left_out else None
+        hidden = states_by_layer(output, depth_of(self.backbone), embedded, left_out)
         if hidden is None:
             kind = self.backbone.config.model_type
             raise InputError("layers", f"a {kind} does not give the states of its layers", "use layers: last")

@@ -53,7 +53,7 @@ def layer_numbers(layers, n):
     return list(numbers)
 
 
-def states_by_layer(output, n, embedded=None):
+def states_by_layer(output, n, embedded=None, left_out=False):
     """States of the layers 0 to n out of what an encoder of n blocks gives, n + 1 tensors (N, T, E).
 
     The last is the final output, behind the last norm: some (HyenaDNA) give it and what it was before. Those that read
@@ -66,6 +66,8 @@ def states_by_layer(output, n, embedded=None):
     n : int
     embedded : tensor (N, T, E), optional
         What stands for layer 0, see `embedding_of`; otherwise the state before the first block.
+    left_out : bool
+        Whether the encoder gives no such state, see `leaves_out_first`.
 
     Returns
     -------
@@ -73,22 +75,26 @@ def states_by_layer(output, n, embedded=None):
     """
     hidden, last = getattr(output, "hidden_states", None) or (), output.last_hidden_state
     if embedded is not None and hidden:
-        hidden = (embedded, *hidden[len(hidden) != n :])  # Mamba's leave out the state before the first block
+        hidden = (embedded, *hidden[0 if left_out else 1 :])
     if len(hidden) not in (n + 1, n + 2) or any(x.numel() != last.numel() for x in hidden[:n]):
         return None
     return [*(x.reshape(last.shape) for x in hidden[:n]), last]
 
 
-def embedding_of(backbone, ids, alone=True):
-    """Embedding (N, T, E) of ids, each token's alone; None where that is of another width than the states (ALBERT).
+def leaves_out_first(backbone):
+    """Whether transformers leaves the state before the first block out of those of the layers (Mamba)."""
+    return "mamba" in backbone.config.model_type and type(backbone).__module__.startswith("transformers.")
 
-    With `alone` false only where transformers leaves out the state before the first block (Mamba).
-    """
-    left_out = "mamba" in backbone.config.model_type and type(backbone).__module__.startswith("transformers.")
-    if not (alone or left_out) or backbone.get_input_embeddings().weight.shape[1] != backbone.config.hidden_size:
+
+def embedding_of(backbone, ids):
+    """Embedding (N, T, E) of ids, each token's alone; None where there is none of the states' width (ALBERT)."""
+    try:
+        embedding = backbone.get_input_embeddings()
+        fits = embedding.weight.shape[1] == backbone.config.hidden_size
+    except (AttributeError, NotImplementedError):  # code of a model's own
         return None
     # Our GPT's knows ids that are nothing.
-    return getattr(backbone, "embed_tokens", backbone.get_input_embeddings())(ids)
+    return getattr(backbone, "embed_tokens", embedding)(ids) if fits else None
 
 
 def side_by_side(hidden, numbers):
