@@ -45,7 +45,10 @@ def test_each_class(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "t5", "modernbert", "mamba", "mamba2"])
 def test_inner_layers(name):
-    """Layer k is what goes into block k, layer n what comes out at the end: for vectors of sequences and for heads."""
+    """Layer k is what goes into block k, layer n what comes out at the end: for vectors of sequences and for heads.
+
+    Heads read the tokens' embeddings as layer 0, without their places.
+    """
     model = stock_model(name)
     encoder = model.encoder if name == "t5" else model.base_model
     row = torch.tensor([model.tokenizer(SEQUENCES[0])["input_ids"]])
@@ -62,7 +65,8 @@ def test_inner_layers(name):
     for layer, expected in enumerate([*entering, final]):
         head = BackboneModel.on(encoder, model.tokenizer, head="linear", target="scalar", layers=[layer]).eval()
         features = head.features(head.encode(SEQUENCES[:1]))
-        torch.testing.assert_close(features, F.layer_norm(expected, expected.shape[-1:], eps=1e-6))
+        read = expected if layer else encoder.get_input_embeddings()(row)
+        torch.testing.assert_close(features, F.layer_norm(read, read.shape[-1:], eps=1e-6))
         vector = seqlm.embed(encoder, SEQUENCES[:1], layer=layer, tokenizer=model.tokenizer)
         torch.testing.assert_close(torch.from_numpy(vector), expected.mean(1))
 

@@ -153,7 +153,7 @@ def test_ways_to_read_a_language_model_are_rows_with_the_control_hollow(tmp_path
     read = draw_readings([tmp_path / "f.png"])
     axes = figures[0].axes[0]
     labels = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
-    assert labels == ["LoRA, last layer (lora-slow)", "LoRA, last layer",
+    assert labels == ["LoRA, all layers (lora-slow)", "LoRA, all layers",
                       "frozen, layers 0, 2, both strands, bases beside", "frozen, last layer"]  # fmt: skip
     marks = {round(float(line.get_xdata()[0]), 3): line for line in axes.lines if line.get_marker() in "os^"}
     assert round(float(marks[0.55].get_ydata()[0])) == round(float(marks[0.6].get_ydata()[0])) == 3

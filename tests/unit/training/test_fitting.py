@@ -157,10 +157,10 @@ def test_layers_are_scaled_on_the_training_part_alone(tmp_path, backbone):
 
 @pytest.mark.parametrize(
     ("entry", "layers"),
-    [({}, [0, 1]), ({"train": {"freeze": 1}}, [0, 1]), ({"train": "lora"}, None), ({"train": "all"}, None),
+    [({}, [0, 1]), ({"train": {"freeze": 1}}, [0, 1]), ({"train": "lora"}, [0, 1]), ({"train": "all"}, [0, 1]),
      ({"head": "linear"}, None), ({"layers": "last"}, None), ({"layers": [0], "train": "all"}, [0])],
 )  # fmt: skip
-def test_frozen_backbones_are_read_at_all_layers_unless_told(tmp_path, backbone, entry, layers):
+def test_backbones_are_read_at_all_layers_unless_told(tmp_path, backbone, entry, layers):
     _, network, _ = run(tmp_path, dataset("class"), {"backbone": "b", **entry}, backbone)
     assert network.layers == layers
 
