@@ -16,8 +16,16 @@ include: "checkout.smk"
 from seqlm.common.errors import InputError, one_line_errors
 from seqlm.common.files import JOINT
 from seqlm.common.provenance import code_digest
-from seqlm.study import Study, backbone_devices, figure_names, load_schema, model_devices, model_kinds, model_readings
-from seqlm.study import nodes_of
+from seqlm.study import (
+    Study,
+    backbone_devices,
+    figure_names,
+    load_schema,
+    model_devices,
+    model_kinds,
+    model_readings,
+    nodes_of,
+)
 
 # A study given with --configfile stands alone: the demo's keys must not leak into it.
 if "sources" not in config:
@@ -111,16 +119,16 @@ def on_devices(devices):
 
 def on_nodes(devices):
     """Resources of training on `devices(wildcards)` devices of several nodes, in the words of the SLURM plugin."""
-    most = STUDY["devices_per_node"]
+    most = STUDY["devices_per_node"] or 1
     # Told as gres, GPUs are dealt out evenly to the nodes; the plugin wants no gpu beside it.
     return {name: value for name, value in on_devices(devices).items() if name != "gpu"} | {
-        "devices_per_node": most or 1,
+        "devices_per_node": most,
         "nodes": lambda wildcards: nodes_of(STUDY.config, devices(wildcards)),
         "tasks": devices,
         "tasks_per_gpu": 0,
         "gres": f"gpu:{most}",
         "mpi": "srun",
-        "mem_mb": megabytes(8000 * (most or 1)),
+        "mem_mb": megabytes(8000 * most),
     }
 
 

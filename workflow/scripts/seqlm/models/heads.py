@@ -149,11 +149,6 @@ class PooledHead(nn.Module):
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(hidden, n_outputs)
 
-    @property
-    def learns_pooling(self):
-        """Whether pooling, or what comes before it, has weights of its own: then it cannot be done before training."""
-        return self.pooling not in POOLINGS or self.convolutions is not None
-
     def convolved(self, x, mask=None, shown=None):
         """What is pooled, from features (N, L, dim) of the positions in `mask`, and `shown` (N, L, skip)."""
         return x if self.convolutions is None else self.convolutions.convolved(x, shown, mask)

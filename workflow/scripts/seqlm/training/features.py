@@ -123,8 +123,8 @@ def standardise_layers(model, X, *, precision="fp32", device="cpu", batch_size=6
     precision, device, batch_size
         As for `cached_features`.
     """
+    scale = model.config.train == "head"  # so LoRA says, too, which begins with the encoder as it is
     # A sequence has a vector per token, a pooled one but one.
-    scale = model.config.train == "head"
     sample = np.linspace(0, len(X) - 1, min(len(X), 1024 if model.pools_first else 128)).astype(int)
     training, origin = model.training, next(model.parameters()).device
     model.to(device).eval()

@@ -107,11 +107,11 @@ def fit_dataset_model(
         trained, history = _solve(model, examples, seed, output, backbone)
     else:
         trained = _build(model, examples, backbone)
-        log = str(output / "tensorboard") if training.get("tensorboard") else None
+        board = str(output / "tensorboard") if training.get("tensorboard") else None
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
         own = training_settings(training, len(train), kind, _trained_width(trained) if backbone else None)
-        own |= {"tensorboard": log, "checkpoint_seconds": checkpoint_seconds}
+        own |= {"tensorboard": board, "checkpoint_seconds": checkpoint_seconds}
         settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
         fingerprint |= {"seed": seed, "fold": fold, "backbone": _backbone_digest(backbone), "precision": precision}

@@ -20,9 +20,9 @@ from torch import nn
 
 from seqlm.common.errors import InputError
 from seqlm.models.base import SequenceModel
-from seqlm.models.heads import ConvHead, LinearHead, pooled_head
+from seqlm.models.heads import POOLINGS, ConvHead, LinearHead, pooled_head
 from seqlm.models.language.backbone_config import BackboneConfig
-from seqlm.models.language.checks import BASES, bases_of_tokens, check, check_first
+from seqlm.models.language.checks import BASES, ONE_BASE, bases_of_tokens, check, check_first
 from seqlm.models.language.encoders import depth_of, layers_of, longest_input, own_padding
 from seqlm.models.language.gpt import GPTModel  # its file registers it with AutoModel
 from seqlm.models.language.layer_mix import (
@@ -79,8 +79,7 @@ class BackboneModel(SequenceModel):
         if self.layers and config.head == "linear":
             dim *= len(self.layers)
         elif self.layers:
-            pooled = config.head == "pooled" and config.pooling == "mean_max" and not config.before_pooling
-            parts = 2 if pooled else 1
+            parts = 2 if self.pools_first and config.pooling == "mean_max" else 1
             self.mix = LayerMix(len(self.layers), backbone.config.hidden_size, strands, parts)
         skip = BASES if config.skip == "onehot" else 0
         if config.head == "conv":
@@ -111,11 +110,8 @@ class BackboneModel(SequenceModel):
         if options.get("context") == "both_strands":
             other = reads_other_text(tokenizer, options)  # atomic tokens have no complement, which is told
             options["complement"] = "text" if other else complement_ids(tokenizer).tolist()
-        one_base = kind_of(tokenizer) in ("character", "atomic")
-        if options.get("target", "track") == "track" and not one_base:
+        if options.get("target", "track") == "track" and kind_of(tokenizer) not in ONE_BASE:
             options["by_base"] = True
-        elif options.get("skip") == "onehot" and not one_base:
-            raise InputError("skip", "the backbone's tokens are not single bases", "leave skip out")
         elif options.get("skip") == "onehot":
             options["token_bases"] = bases_of_tokens(tokenizer, backbone.config.vocab_size)
         if options.get("special_tokens") == "left_out":
@@ -182,7 +178,8 @@ class BackboneModel(SequenceModel):
     @property
     def pools_first(self):
         """Whether the head reads pooled features; else it is trained on those of every token."""
-        return self.config.head != "conv" and not getattr(self.head, "learns_pooling", False)
+        config = self.config
+        return config.head != "conv" and config.pooling in POOLINGS and not config.before_pooling
 
     def features(self, X, pooled=False):
         """What the head reads: (N, T, D), or (N, D) when `pooled`.

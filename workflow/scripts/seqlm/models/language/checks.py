@@ -6,10 +6,12 @@ from seqlm.common.errors import InputError
 from seqlm.models.heads import POOLINGS
 from seqlm.sequences import base_codes
 from seqlm.sequences.codes import NO_BASE
+from seqlm.tokenization import kind_of
 
 CONTEXTS = ("forward", "both_strands")
 SKIPS = ("none", "onehot")
 BASES = 4
+ONE_BASE = ("character", "atomic")  # kinds of tokenizers whose tokens stand for a base each
 # Two sequences without a token of several bases in common.
 _PROBES = ("ACGTTGCAACGTACGTGGAT", "TGACCATGCAAGGTCCATTC")
 
@@ -18,7 +20,7 @@ def bases_of_tokens(tokenizer, size):
     """Base code of each of `size` ids, 4 where the token is not one base."""
     words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     codes = [int(base_codes([word])[0, 0]) if word and len(word) == 1 else NO_BASE for word in words]
-    if len({*codes} - {NO_BASE}) < BASES:
+    if kind_of(tokenizer) not in ONE_BASE or len({*codes} - {NO_BASE}) < BASES:
         raise InputError("skip", "the backbone's tokens are not single bases", "leave skip out")
     return (codes + [NO_BASE] * size)[:size]
 
