@@ -72,7 +72,7 @@ test: $(DEV_STAMP)  ## the tests (a few minutes)
 
 test-all: $(DEV_STAMP) $(EXTRAS_STAMP)  ## the tests that take minutes, and the checks of style
 	$(MAKE) lint
-	$(BIN)/python -m pytest -m "slow or slurm"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or slurm" --durations 20
 
 test-slurm: $(DEV_STAMP)  ## the small study on a real SLURM that is started here (root and Debian packages)
 	$(BIN)/python -m pytest -m slurm -rs

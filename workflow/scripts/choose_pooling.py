@@ -1,7 +1,4 @@
-"""Find on one fold whether heads are to keep positions, by its validation part. Writes a JSON file.
-
-Sequences of several lengths are not tried: then there is nothing to choose.
-"""
+"""Find on one fold how heads are to gather positions, by its validation part. Writes a JSON file."""
 
 import json
 from pathlib import Path
@@ -14,13 +11,10 @@ def main(snakemake):
     with network_job(snakemake.resources, snakemake.log[0] if snakemake.log else None) as device:
         params, precision = snakemake.params, snakemake.resources.precision
         from seqlm.datasets import load_dataset
+        from seqlm.training.places import choose_pooling
 
         data = load_dataset(Path(snakemake.input.examples).parent)
-        chosen = {"pooling": "mean_max"}
-        if data.summary["aligned"]:
-            from seqlm.training.places import choose_pooling
-
-            chosen = choose_pooling(data, params.fold, params.training, precision=precision, device=device)
+        chosen = choose_pooling(data, params.fold, params.training, precision=precision, device=device)
         with atomic_path(snakemake.output[0]) as path:
             path.write_text(json.dumps(chosen, indent=1) + "\n")
 

@@ -68,7 +68,22 @@ def test_a_plan_says_better_how_much_is_left():
     progress = Progress(plan)
     read(progress, STARTED + ENDED, now=0.0)
     progress.ended["train_model"] = [(100.0, 50.0)]  # all is twice as slow as was planned
-    assert progress.left(100.0) > 1000 - 100 + 2 * 100 - 1
+    # What has ended is a thirteenth of the plan, and counts for less than the plan yet.
+    assert 1.2 * (500 + 2 * 50) - 100 < progress.left(100.0) < 2 * (500 + 2 * 50) - 100
+    progress.ended["predict_targets"] = [(100.0, 50.0)] * 20
+    assert 1.8 * (500 + 2 * 50) - 100 < progress.left(100.0) < 2 * (500 + 2 * 50) - 100
+
+
+def test_a_small_job_that_was_slow_does_not_make_the_whole_study_slow():
+    plan = [["download_source", {"source": "x"}, 1.0]] + [
+        ["train_model", {"dataset": "d", "model": "cnn", "fold": str(k), "seed": "1"}, 100.0] for k in range(3)
+    ]
+    progress = Progress(plan)
+    read(progress, "Provided cores: 2\n" + STARTED, now=0.0)
+    progress.ended["download_source"] = [(10.0, 1.0)]
+    # Two cores are there for the trainings, though one may have nothing to run at the moment.
+    progress.running = {3: progress.running[3]}
+    assert 150 < progress.left(0.0) < 350  # not ten times as much
 
 
 def test_errors_are_seen():

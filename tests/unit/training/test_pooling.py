@@ -11,8 +11,9 @@ import seqlm
 from seqlm.common.errors import InputError
 from seqlm.datasets import Dataset
 from seqlm.datasets.build import build_dataset
+from seqlm.evaluation.contest.sums import Sums
 from seqlm.tokenization import learn_tokenizer
-from seqlm.training.places import choose_pooling
+from seqlm.training.places import _best, choose_pooling
 from seqlm.training.pooling import pooling_fields
 
 
@@ -64,13 +65,14 @@ def test_byte_pairs_have_no_fixed_places(tmp_path):
     sequences = ["ACGTACGTAACC", "AAAAAAAAAAAA", "ACACACACACAC"]
     (tmp_path / "text.fa").write_text("".join(f">{i}\n{s}\n" for i, s in enumerate(sequences * 20)))
     pairs = learn_tokenizer("bpe", [tmp_path / "text.fa"], size=12)
-    assert pooling_fields("auto", sequences, True, pairs) == {"pooling": "mean_max"}
+    kept = {"pooling": "positions", "otherwise": "mean"}
+    assert pooling_fields("auto", sequences, kept, pairs) == {"pooling": "mean"}
     with pytest.raises(InputError, match="numbers of tokens"):
-        pooling_fields("positions", sequences, True, pairs)
+        pooling_fields("positions", sequences, kept, pairs)
     with pytest.raises(InputError, match="lengths"):
-        pooling_fields("positions", ["ACG", "AC"], True)
+        pooling_fields("positions", ["ACG", "AC"], kept)
     characters = learn_tokenizer("character", alphabet="ACGT")
-    assert pooling_fields("auto", sequences, True, characters)["length"] == 12
+    assert pooling_fields("auto", sequences, kept, characters)["length"] == 12
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,12 @@ def with_site(places, n=400, length=60, seed=3):
 def test_one_length_alone_does_not_keep_positions_where_a_site_stands_anywhere(tmp_path):
     data = with_site(np.arange(52))
     places = choose_pooling(data, 0, device="cpu", precision="fp32")
-    assert places["validation"]["mean_max"] < places["validation"]["positions"]
+    assert places["pooling"] != "positions"
     entry = {"network": "cnn", "filters": 16}
     output, _, _ = run(tmp_path, data, entry, training={"epochs": 2}, places=places)
-    assert seqlm.load_model(output).config.pooling == "mean_max"
+    assert seqlm.load_model(output).config.pooling == places["pooling"]
     assert (
-        "the CNN's validation loss: mean_max 0."
+        "the CNN's validation log loss: mean_max 0."
         in json.loads((output / "config.json").read_text())["trained_with"]["pooling_chosen_by"]
     )
 
@@ -132,6 +134,35 @@ def test_one_length_keeps_positions_where_the_place_tells(tmp_path):
     # Both classes have a G or an A somewhere: only where it stands differs.
     data.examples["target"] = np.where(data.examples["sequence"].str[30].isin(list("GA")), "site", "none")
     assert choose_pooling(data, 0, device="cpu", precision="fp32")["pooling"] == "positions"
+
+
+def measured(loss):
+    """Sums of a log loss (examples,)."""
+    return Sums("log_loss", np.stack([np.ones(len(loss)), loss], axis=1))
+
+
+def test_another_way_must_be_clearly_better_than_mean_and_maximum():
+    rng = np.random.default_rng(1)
+    loss, gain = rng.exponential(size=100), rng.normal(size=100)
+    gain = (gain - gain.mean()) / gain.std(ddof=1)  # the mean's standard error is 0.1
+    by_chance, clear = measured(loss - gain - 0.09), measured(loss - gain - 0.11)
+    assert _best({"mean_max": measured(loss), "mean": by_chance}, ["mean_max", "mean"]) == "mean_max"
+    assert _best({"mean_max": measured(loss), "mean": clear}, ["mean_max", "mean"]) == "mean"
+    positions = measured(loss - gain - 0.2)
+    found = {"mean_max": measured(loss), "mean": clear, "positions": positions}
+    assert _best(found, ["mean_max", "mean", "positions"]) == "positions"
+
+
+def test_the_same_way_is_taken_for_sequences_of_several_lengths(tmp_path):
+    data = with_site(np.arange(30), n=120)
+    data.examples["sequence"] = [text[: 40 + i % 21] for i, text in enumerate(data.examples["sequence"])]
+    data.summary["aligned"] = False
+    places = choose_pooling(data, 0, device="cpu", precision="fp32")
+    assert set(places["validation"]) == {"mean", "mean_max"} and places["pooling"] == places["otherwise"]
+    for way in ("mean", "mean_max"):
+        entry, found = {"network": "cnn", "filters": 8}, {"pooling": way}
+        output, _, _ = run(tmp_path, data, entry, training={"epochs": 1}, name=way, places=found)
+        assert seqlm.load_model(output).config.pooling == way
 
 
 def test_what_was_found_is_taken_and_what_is_said_comes_before(tmp_path):

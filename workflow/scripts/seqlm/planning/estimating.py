@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqlm.models.registry import NETWORKS, network
 from seqlm.training.defaults import training_settings
-from seqlm.training.places import MOST
+from seqlm.training.places import ANYWHERE, MOST
 
 STAGES = {
     "data": "sources, examples and folds",
@@ -202,10 +202,11 @@ class Estimate:
         dataset = wildcards["dataset"]
         models = self.study["runs"][dataset]["models"]
         cnn = next((name for name in models if self.study.model(name).get("network") == "cnn"), None)
-        if cnn is None or not self.figures[dataset].get("one_length"):
+        if cnn is None:
             return 0
         training = self._examples(dataset) * self._shares(dataset)[0]
-        return 2 * self._train_model(wildcards | {"model": cnn}) * min(1, MOST / max(training, 1))
+        ways = len(ANYWHERE) + bool(self.figures[dataset].get("one_length"))
+        return ways * self._train_model(wildcards | {"model": cnn}) * min(1, MOST / max(training, 1))
 
     def _train_on_subsample(self, wildcards):
         dataset = wildcards["dataset"]

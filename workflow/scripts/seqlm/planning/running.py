@@ -17,6 +17,7 @@ from seqlm.planning.plan import duration, job_words, load_study
 FIRST_GUESS = {"pretrain_backbone": 120, "train_model": 60, "score_loo": 30, "predict_targets": 12}
 OTHER_GUESS = 6
 KEPT = 40  # lines of an error that are shown
+TRUST = 0.1  # of a plan's time must have passed before what it took counts as much as the plan
 
 
 class Progress:
@@ -33,7 +34,8 @@ class Progress:
         self.counts = {}  # rule -> jobs in all
         self.running = {}  # job id -> (PlannedJob, since)
         self.ended = defaultdict(list)  # rule -> (seconds taken, seconds planned or None)
-        self.done = self.total = 0
+        self.threads = {}  # rule -> threads of a job, where they are more than one
+        self.done = self.total = self.cores = 0
         self._job, self._stats = None, False
 
     def read(self, line, now):
@@ -61,6 +63,10 @@ class Progress:
             self.running[self._job[2]] = PlannedJob(self._job[0], self._job[1], 1), now
         elif self._job and (found := re.fullmatch(r"    wildcards: (.*)", line)):
             self._job[1].update(pair.split("=", 1) for pair in found[1].split(", ") if "=" in pair)
+        elif self._job and (found := re.fullmatch(r"    threads: (\d+)", line)):
+            self.threads[self._job[0]] = int(found[1])
+        elif found := re.match(r"Provided cores: (\d+)", line):
+            self.cores = int(found[1])
         elif found := re.match(r"Finished jobid: (\d+)", line):
             job, since = self.running.pop(int(found[1]), (None, now))
             if job:
@@ -76,17 +82,21 @@ class Progress:
         if not any(self.ended.values()):
             return None
         told = [(taken, plan) for own in self.ended.values() for taken, plan in own if plan]
-        pace = sum(taken for taken, _ in told) / sum(plan for _, plan in told) if told else 1
-        work = 0.0
+        # The first jobs are small ones: what they took says little of the others.
+        trusted = TRUST * sum(self.planned.values()) or 1
+        pace = (sum(taken for taken, _ in told) + trusted) / (sum(plan for _, plan in told) + trusted)
+        work, longest = 0.0, 0.0
         for rule, count in self.counts.items():
             own = self.ended.get(rule, [])
             running = [(job, since) for job, since in self.running.values() if job.rule == rule]
             mean = self._mean(rule, own, pace)
+            threads = min(self.threads.get(rule, 1), self.cores) if self.cores else 1
             for job, since in running:
                 plan = self.planned.get(_name(rule, job.wildcards))
-                work += max((plan * pace if plan else mean) - (now - since), 0)
-            work += max(count - len(own) - len(running), 0) * mean
-        return work / max(len(self.running), 1)
+                rest = max((plan * pace if plan else mean) - (now - since), 0)
+                work, longest = work + rest * threads, max(longest, rest)
+            work += max(count - len(own) - len(running), 0) * mean * threads
+        return max(longest, work / (self.cores or max(len(self.running), 1)))  # on a cluster as many as now
 
     def _mean(self, rule, own, pace):
         plans = [seconds for name, seconds in self.planned.items() if name[0] == rule]

@@ -56,7 +56,7 @@ def pooling_is_chosen(dataset, models):
     models : list of dict
         Entries of the models that are trained on it.
     """
-    if dataset["target"] == "track" or "aligned" in dataset or "windows" in dataset or "transcripts" in dataset:
+    if dataset["target"] == "track" or dataset.get("aligned") or "transcripts" in dataset:
         return False
     if dataset.get("table", {}).get("tokens"):
         return False

@@ -21,17 +21,15 @@ class Examples:
         Rows of this fold.
     copied : int array
         Rows that some fold trains on.
-    aligned : bool or None
-        Whether a place in one sequence means the same in another; None where only their length says so
-        (see `seqlm.training.places`).
+    pooling : dict
+        How positions are gathered by what the config says of the dataset, and otherwise, where tokens have no places.
     """
 
     def __init__(self, data, fold, scaling, class_weights=None):
         self.data, self.fold = data, fold
         self.target, self.classes = data.target, data.classes
-        self.aligned = bool(data.summary.get("aligned"))
-        if self.aligned and not data.summary.get("aligned_said"):
-            self.aligned = None
+        aligned = data.summary.get("aligned") and data.summary.get("aligned_said")
+        self.pooling = {"pooling": "positions" if aligned else "mean_max", "otherwise": "mean_max"}
         if "target" not in data.examples:
             raise InputError("dataset", "has no labels", "give labels to train on")
         if data.folds is None or fold not in set(data.folds["fold"]):

@@ -80,8 +80,8 @@ def fit_dataset_model(
     code : str
         Digest of the code, part of the checkpoints' fingerprint.
     places : dict, optional
-        What `seqlm.training.places.choose_pooling` found on this fold. Without it, positions of sequences that merely
-        have one length are not kept.
+        What `seqlm.training.places.choose_pooling` found on this fold. Without it, mean and maximum are taken, and
+        positions of sequences that the dataset's config calls aligned.
 
     Returns
     -------
@@ -92,10 +92,9 @@ def fit_dataset_model(
     examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
     device, output = pick_device(device), Path(output)
     precision = pick_precision(precision, device)
-    if examples.aligned is not None or not chooses_pooling(model):
+    if not chooses_pooling(model):
         places = None
-    if examples.aligned is None:
-        examples.aligned = bool(places) and places["pooling"] == "positions"
+    examples.pooling |= places or {}
     seed_everything(seed)
     card = {
         "title": f"{names[1]} on {names[0]}, fold {fold}, seed {seed}",
@@ -188,7 +187,7 @@ def _pooling(wanted, examples, *of_backbone):
     """Fields of the config; nothing is pooled for a track."""
     if examples.target == "track":
         return {"pooling": "mean"}
-    return pooling_fields(wanted, as_read(None, examples.sequences), examples.aligned, *of_backbone)
+    return pooling_fields(wanted, as_read(None, examples.sequences), examples.pooling, *of_backbone)
 
 
 def _layout(examples, samplesize=None):

@@ -1,25 +1,36 @@
-"""Whether places mean something in sequences of one length, found by training the plain CNN both ways.
+"""How positions are best gathered on a dataset, found by training the plain CNN each way.
 
 Windows cut around a splice site line up and a head that keeps positions wins by far; in a table of enhancers of one
-length a motif stands anywhere, and the same head learns what it sees by heart. Lengths cannot tell the two apart, the
-validation part can. One choice a fold serves all models of a dataset, so that they differ in nothing else by it.
+length a motif stands anywhere, and the same head learns what it sees by heart. A site that occurs somewhere wants the
+maximum, composition along an mRNA the mean alone. Lengths cannot tell these apart, the validation part can. One choice
+a fold serves all models of a dataset, so that they differ in nothing else by it.
 """
 
 import tempfile
 
-CHOICES = "mean_max", "positions"
+import numpy as np
+
+from seqlm.datasets.separation.groups import group_numbers
+from seqlm.evaluation.contest.sums import Sums, group_sums, jackknife_error
+
+ANYWHERE = "mean_max", "mean"  # the first unless the other is clearly better
 MOST = 10_000  # training examples that the choice is made on, at most
 SEED = 0
 OF_LABELS = "label_scaling", "class_weights"  # training settings that say what is learned, not how
+SIGN = {"log_loss": -1, "pearson": 1}  # whether more is better
 
 
 def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"):
-    """Train the plain CNN with mean and maximum, and with positions kept, and see which validates better.
+    """Train the plain CNN with each way to gather positions, and see which validates best.
+
+    The ways are mean and maximum, the mean alone, and positions kept where all sequences have one length. Mean and
+    maximum stand unless another is better by more than the standard error of the difference, as few examples make
+    any order by chance, and a network that learned nothing has a smaller loss than one that learned by heart.
 
     Parameters
     ----------
     data : Dataset
-        With folds, sequences of one length, and a target that is no track.
+        With folds and a target that is no track.
     fold : int
     training : dict, optional
         Training settings of the study; what concerns the labels is kept.
@@ -28,35 +39,49 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
     Returns
     -------
     dict
-        pooling: the better one, "mean_max" where they are equal; metric: what decided; validation: its value with each.
+        pooling: the best one; otherwise: the better of those that need no places, for models whose tokens have none;
+        metric: what decided; validation: its value with each.
     """
-    # A plan reads MOST above, and torch takes seconds to import.
-    from seqlm.datasets.subsampling import with_fewer_labels
-    from seqlm.training.fitting import fit_dataset_model
-    from seqlm.training.objectives import OBJECTIVES
-
     settings = {key: value for key, value in (training or {}).items() if key in OF_LABELS}
     own = data.folds[(data.folds["fold"] == fold) & (data.folds["part"] == "train")]
     if data.examples.loc[data.examples["id"].isin(own["id"]), "target"].notna().sum() > MOST:
+        from seqlm.datasets.subsampling import with_fewer_labels
+
         data = with_fewer_labels(data, fold, MOST, SEED)
-    metric, values = OBJECTIVES[data.target].metric, {}
-    larger = OBJECTIVES[data.target].metrics[metric]
-    for pooling in CHOICES:
-        with tempfile.TemporaryDirectory() as folder:
-            model = {"network": "cnn", "pooling": pooling}
-            _, history = fit_dataset_model(
-                data,
-                fold,
-                model,
-                settings,
-                SEED,
-                folder,
-                names=("dataset", pooling),
-                precision=precision,
-                device=device,
-            )
-        own = history.loc[(history["part"] == "validation") & (history["metric"] == metric), "value"]
-        values[pooling] = float(own.max() if larger else own.min())
-    mean_max, positions = values.values()
-    better = positions > mean_max if larger else positions < mean_max
-    return {"pooling": CHOICES[bool(better)], "metric": metric, "validation": values}
+    ways = (*ANYWHERE, *(["positions"] if data.summary["aligned"] else []))
+    found = {way: _validated(data, fold, way, settings, precision=precision, device=device) for way in ways}
+    return {
+        "pooling": _best(found, ways),
+        "otherwise": _best(found, ANYWHERE),
+        "metric": found["mean"].metric,
+        "validation": {way: sums.value() for way, sums in found.items()},
+    }
+
+
+def _validated(data, fold, pooling, settings, **options):
+    """What the validation metric of a CNN is computed from, by groups: Sums."""
+    # A plan reads MOST above, and torch takes seconds to import.
+    from seqlm.evaluation.validation import read_folds
+    from seqlm.training.fitting import fit_dataset_model
+
+    model = {"network": "cnn", "pooling": pooling}
+    with tempfile.TemporaryDirectory() as folder:
+        fit_dataset_model(data, fold, model, settings, SEED, folder, names=("dataset", pooling), **options)
+        (validated,) = read_folds([folder], data.classes)
+    ids = data.folds.loc[(data.folds["fold"] == fold) & (data.folds["part"] == "validation"), "id"]
+    examples = data.examples[data.examples["id"].isin(ids) & data.examples["target"].notna()].sort_values("id")
+    groups = group_numbers(examples["group"]) if "group" in examples else np.arange(len(examples))
+    y, p, metric = validated.labels, validated.predictions, "log_loss" if data.target == "class" else "pearson"
+    shift = 0.0 if data.target == "class" else y.mean()
+    return Sums(metric, group_sums(metric, data.target, y, p, groups, groups.max() + 1, shift))
+
+
+def _best(found, ways):
+    """The way with the best metric of those that are clearly better than the first, or the first."""
+    first, best, most = ways[0], ways[0], 0.0
+    for way in ways[1:]:
+        gain = SIGN[found[way].metric] * (found[way].value() - found[first].value())
+        error = jackknife_error(found[way].left_out() - found[first].left_out())
+        if gain > max(error, most):
+            best, most = way, gain
+    return best

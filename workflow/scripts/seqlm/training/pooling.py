@@ -3,7 +3,7 @@
 ``auto`` keeps positions where a place means the same in every example: the dataset is aligned, by what its config says
 or by what the validation part shows (see `seqlm.training.places`), and a token of the model is the same place in every
 sequence, as bases and k-mers are and byte pairs are not. Otherwise mean and maximum stand side by side, of which one
-suits signals that add up and the other those that occur somewhere.
+suits signals that add up and the other those that occur somewhere, or the mean alone where that validates better.
 """
 
 from seqlm.common.errors import InputError
@@ -11,7 +11,7 @@ from seqlm.common.errors import InputError
 SAMPLE = 256  # sequences looked at to see whether tokens of a backbone have fixed places
 
 
-def pooling_fields(wanted, sequences, aligned, tokenizer=None, longest=None):
+def pooling_fields(wanted, sequences, found, tokenizer=None, longest=None):
     """Fields of a model's config that follow from how it is to gather positions.
 
     Parameters
@@ -20,8 +20,8 @@ def pooling_fields(wanted, sequences, aligned, tokenizer=None, longest=None):
         What the study says, perhaps "auto".
     sequences : list of str
         Bases of all examples that are trained or validated on.
-    aligned : bool
-        What is known of the dataset.
+    found : dict
+        What is known of the dataset: the pooling that suits it, and what does otherwise, where places are not kept.
     tokenizer : PreTrainedTokenizerBase, optional
         Of a model on a backbone.
     longest : int, optional
@@ -49,9 +49,9 @@ def pooling_fields(wanted, sequences, aligned, tokenizer=None, longest=None):
     if wanted == "positions" and not same:
         problem = f"positions wants inputs that line up, but the sequences have different {what}"
         raise InputError("model, pooling", problem, "use pooling: mean_max, or auto")
-    if same and (aligned or wanted == "positions"):
+    if same and "positions" in (found["pooling"], wanted):
         return {"pooling": "positions", "length": length, "bases": bases}
-    return {"pooling": "mean_max"}
+    return {"pooling": found["otherwise"] if found["pooling"] == "positions" else found["pooling"]}
 
 
 def choice_in_words(found):
@@ -60,4 +60,4 @@ def choice_in_words(found):
     if not values:
         return "lengths"
     values = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-    return f"the CNN's validation {found['metric']}: {values}"
+    return f"the CNN's validation {found['metric'].replace('_', ' ')}: {values}"

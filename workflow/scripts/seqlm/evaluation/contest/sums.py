@@ -30,6 +30,16 @@ class Sums:
         """The metric (replicates,) with every group drawn as often as `weights` (replicates, groups) says."""
         return FINISH[self.metric](weights @ self.sums)
 
+    def left_out(self):
+        """The metric (groups,) with each group left out."""
+        return FINISH[self.metric](self.sums.sum(0) - self.sums)
+
+
+def jackknife_error(values):
+    """Standard error of a number whose values (groups,) with each group left out are given (Tukey 1958)."""
+    n = len(values)
+    return float(np.sqrt((n - 1) / n * ((values - values.mean()) ** 2).sum()))
+
 
 def group_sums(metric, target, y, p, groups, n_groups, shift=0.0):
     """Sums of what `FINISH[metric]` needs, per group.
