@@ -17,6 +17,7 @@ from studies import ROOT, Workflow, small_study
 
 pytestmark = pytest.mark.slurm
 
+STRAIGHT = 3000  # steps that are also made without an end between, to compare
 PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 2}}
 
 
@@ -105,7 +106,7 @@ def test_the_study_is_the_same_as_on_this_machine(slurm, tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "steps"),
-    [(["scancel"], 3000), (["scontrol", "update", "TimeLimit=1"], 6000)],
+    [(["scancel"], STRAIGHT), (["scontrol", "update", "TimeLimit=1"], 6000)],
     ids=["cancelled", "time"],
 )
 def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm, tmp_path, command, steps):
@@ -127,9 +128,10 @@ def test_a_job_that_is_ended_is_sent_again_and_goes_on_from_its_checkpoint(slurm
     said = "".join(path.read_text() for path in study.folder.rglob("*.log"))
     assert "Trying to restart job" in study.log()
     assert "asked to end (SIGTERM) after step" in said and "continuing from" in said
-    Workflow(tmp_path / "straight", config)(wanted)
-    weights = [(tmp_path / name / wanted / "model.safetensors").read_bytes() for name in ("straight", "ended")]
-    assert weights[0] == weights[1]
+    if steps == STRAIGHT:
+        Workflow(tmp_path / "straight", config)(wanted)
+        weights = [(tmp_path / name / wanted / "model.safetensors").read_bytes() for name in ("straight", "ended")]
+        assert weights[0] == weights[1]
 
 
 def test_a_training_of_two_devices_is_one_job_with_two_gpus(slurm, tmp_path):
