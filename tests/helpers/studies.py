@@ -66,7 +66,7 @@ class Workflow:
     def environment(self):
         return {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache"), "OMP_NUM_THREADS": "1"}
 
-    def __call__(self, *arguments, snakefile="Snakefile", cores=2, check=True, timeout=900, snakemake=None):
+    def __call__(self, *arguments, snakefile="Snakefile", cores=2, check=True, timeout=1800, snakemake=None):
         command = [
             *(snakemake or [sys.executable, "-m", "snakemake"]), "-s", str(ROOT / snakefile),
             "--directory", str(self.folder), "--configfile", str(self.config), "--cores", str(cores),
