@@ -1,5 +1,7 @@
 """Training settings that follow from the data, and what a study says of them."""
 
+import json
+
 import pytest
 from test_fitting import dataset, run
 
@@ -13,7 +15,7 @@ from seqlm.training.defaults import head_settings, training_settings
 
 @pytest.mark.parametrize(("n", "batch", "epochs"), [(200, 16, 60), (6000, 32, 8), (28_000, 128, 7), (10**6, 128, 6)])
 def test_batches_and_epochs_grow_with_the_data(n, batch, epochs):
-    own = training_settings({}, n, network("dilated"))
+    own = training_settings({}, n, network("dilated"), pooling="mean")
     assert (own["batch_size"], own["epochs"], own["learning_rate"], own["schedule"]) == (batch, epochs, 1e-3, "cosine")
     FitSettings(**own)
 
@@ -23,6 +25,16 @@ def test_a_study_has_the_last_word():
     own = training_settings(said, 6000, network("cnn"))
     assert (own["learning_rate"], own["epochs"]) == (0.5, 3) and "copies" not in own
     assert own["warmup"] < 6000 / own["batch_size"] * 3 / 10
+
+
+@pytest.mark.parametrize(("pooling", "rate"), [("mean", 1e-2), ("mean_max", 1e-3), ("positions", 1e-3), (None, 1e-3)])
+def test_a_cnn_that_averages_learns_faster(tmp_path, pooling, rate):
+    assert training_settings({}, 6000, network("cnn"), pooling=pooling)["learning_rate"] == rate
+    assert training_settings({"learning_rate": 5e-4}, 6000, network("cnn"), pooling=pooling)["learning_rate"] == 5e-4
+    data = dataset(target="track" if pooling is None else "class")
+    entry = {"network": "cnn", "filters": 4} | ({"pooling": pooling} if pooling else {})
+    output, _, _ = run(tmp_path, data, entry, training={"epochs": 1})
+    assert json.loads((output / "config.json").read_text())["trained_with"]["learning_rate"] == rate
 
 
 def test_saluki_keeps_its_own():

@@ -11,6 +11,7 @@ about       one line for the config's documentation
 family      "network" (trained from scratch) or "linear"
 targets     what it can predict; all three when missing
 training    settings of training that differ from those all networks start from (`seqlm.training.defaults`)
+pooled      pooling -> settings of training that differ further where positions are gathered so
 shared      whether several processes can train it, each on a part of every batch; true when missing
 options     key -> JSON schema, with a description, of what a study may set: fields of the config class
 ==========  ===============================================================================================
@@ -57,6 +58,7 @@ class Network:
     fit: str | None = None
     targets: list = field(default_factory=lambda: ["track", "scalar", "class"])
     training: dict = field(default_factory=dict)
+    pooled: dict = field(default_factory=dict)
     shared: bool = True
     options: dict = field(default_factory=dict)
 

@@ -58,7 +58,7 @@ def head_settings(entry, target, frozen, layer_bytes=0, n_layers=1, apart=False)
     return made | {"before_pooling": entry.get("depth", 0 if pools_at_once else 1)}
 
 
-def training_settings(said, n, network=None, width=None):
+def training_settings(said, n, network=None, width=None, pooling=None):
     """All settings of a training run that a study can set.
 
     Parameters
@@ -71,6 +71,8 @@ def training_settings(said, n, network=None, width=None):
         See `seqlm.models.registry`; None for heads on backbones.
     width : int, optional
         Of an encoder that is trained whole, or its upper layers.
+    pooling : str, optional
+        How the model gathers positions, where it does.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def training_settings(said, n, network=None, width=None):
     batch = min(max(2 ** round(math.log2(max(n, 1) / 200)), BATCH[0]), BATCH[1])
     rate = min(RATE, SLOWER / width) if width else RATE
     own = {"learning_rate": rate, "schedule": "cosine", "weight_decay": 0.01, "batch_size": batch}
-    own |= (network.training if network else {}) | known
+    own |= (network.training | network.pooled.get(pooling, {}) if network else {}) | known
     steps = -(-n // own["batch_size"])
     own.setdefault("epochs", min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1]))
     own.setdefault("patience", max(5, own["epochs"] // 4))

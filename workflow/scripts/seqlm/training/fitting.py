@@ -109,7 +109,8 @@ def fit_dataset_model(
         board = str(output / "tensorboard") if training.get("tensorboard") else None
         cache = cache if backbone and training.get("cache", True) and not _trains_backbone(trained) else None
         train, validation, features = _inputs(trained, examples, training, cache, precision, device)
-        own = training_settings(training, len(train), kind, _trained_width(trained) if backbone else None)
+        pooling = None if examples.target == "track" else getattr(trained.config, "pooling", None)
+        own = training_settings(training, len(train), kind, _trained_width(trained) if backbone else None, pooling)
         own |= {"tensorboard": board, "checkpoint_seconds": checkpoint_seconds}
         settings = FitSettings(**own, seed=seed, precision=precision, device=str(device))
         fingerprint = {"model": model, "training": training, "data": examples.digest(), "code": code}
