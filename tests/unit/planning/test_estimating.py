@@ -48,7 +48,7 @@ def made(root, tmp_path, monkeypatch):
 
 def test_time_follows_steps_examples_and_cores(made):
     job = PlannedJob("pretrain_backbone", {"backbone": "gpt"}, 1)
-    start = 4.0 * 2.4 + 1
+    start = 4.0 * 1.5 + 1
     short = made(steps=1000)[1].seconds(job) - start
     assert short == pytest.approx(1000 * 32 * 300 * 1e-5, rel=0.1)  # and a little for evaluation
     assert made(steps=10_000)[1].seconds(job) - start == pytest.approx(10 * short, rel=0.1)

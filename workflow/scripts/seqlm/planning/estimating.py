@@ -38,7 +38,7 @@ ON_GPU = HEAVY - {"export_scores", "fetch_backbone"}
 # How much faster than predictions on edited copies leave-one-out scores come (benchmarks/README.md); 1 for others.
 FAST_LOO = {"cnn": 30, "dilated": 4, "kmer": 20, "onehot": 50, "linear": 20, "saluki": 80, "gpt": 2}
 PATIENCES = 3  # training mostly ends about this many times its patience after its start
-START = 2.4  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
+START = 1.5  # what else a job needs to begin, and its neighbour takes from it: a multiple of its imports
 PACKED = 0.3  # bytes a base, compressed
 LINES = {"fasta": None, "table": None, "bed": 40, "vcf": 60}  # bytes of a row; None where a sequence stands in it
 
