@@ -92,7 +92,7 @@ def fit_dataset_model(
     examples = Examples(data, fold, training.get("label_scaling", "standard"), training.get("class_weights"))
     device, output = pick_device(device), Path(output)
     precision = pick_precision(precision, device)
-    if not chooses_pooling(model):
+    if places and not chooses_pooling(model):
         places = None
     examples.pooling |= places or {}
     seed_everything(seed)
