@@ -29,11 +29,20 @@ rule choose_pooling:
     resources:
         **NETWORK,
         precision=STUDY["precision"],
-        runtime=minutes(60),
+        runtime=minutes(720),
     params:
         training=STUDY["training"],
         fold=lambda w: int(w.fold),
-        code=code_digest("training", "models/networks/cnn", "models/heads"),
+        code=code_digest(
+            "training",
+            "models/networks/cnn",
+            "models/heads",
+            "evaluation/contest/sums",
+            "evaluation/validation",
+            "datasets/separation/groups",
+            "datasets/subsampling",
+            "inference/prediction",
+        ),
     script:
         "../scripts/choose_pooling.py"
 

@@ -62,6 +62,16 @@ def test_time_follows_steps_examples_and_cores(made):
     assert two.total([job] * 1) == two.seconds(job)  # no job is divided among cores
 
 
+def test_the_choice_of_pooling_is_counted_up_to_so_many_examples(made):
+    job = PlannedJob("choose_pooling", {"dataset": "d", "fold": "0"}, 1)
+    start = 4.0 * 1.5 + 1
+    few, many, more = (made(examples=n)[1].seconds(job) - start for n in (1000, 100_000, 10**6))
+    assert 0 < few < many == pytest.approx(more)
+    study, without = made(examples=1000)
+    study["runs"]["d"]["models"].remove("cnn")
+    assert without.seconds(job) - start == pytest.approx(few)  # as quick as the network that is there
+
+
 def test_the_last_run_says_better(made, tmp_path):
     study, _ = made(steps=500)
     for path in ("models/d/cnn/fold0/seed1", "backbones/gpt"):

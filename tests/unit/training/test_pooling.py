@@ -11,7 +11,8 @@ import seqlm
 from seqlm.common.errors import InputError
 from seqlm.datasets import Dataset
 from seqlm.datasets.build import build_dataset
-from seqlm.evaluation.contest.sums import Sums
+from seqlm.evaluation.contest.sums import Sums, group_sums
+from seqlm.study.kinds import pooling_is_chosen
 from seqlm.tokenization import learn_tokenizer
 from seqlm.training.places import _best, choose_pooling
 from seqlm.training.pooling import pooling_fields
@@ -151,6 +152,38 @@ def test_another_way_must_be_clearly_better_than_mean_and_maximum():
     positions = measured(loss - gain - 0.2)
     found = {"mean_max": measured(loss), "mean": clear, "positions": positions}
     assert _best(found, ["mean_max", "mean", "positions"]) == "positions"
+
+
+def test_a_way_that_predicts_a_constant_is_not_taken():
+    rng = np.random.default_rng(2)
+    y, p, each = rng.normal(size=50), rng.normal(size=50), np.arange(50)
+    constant, some = (Sums("pearson", group_sums("pearson", "scalar", y, own, each, 50)) for own in (0 * p, p + y))
+    assert _best({"mean_max": constant, "mean": some}, ["mean_max", "mean"]) == "mean"
+    assert _best({"mean_max": some, "mean": constant}, ["mean_max", "mean"]) == "mean_max"
+
+
+def test_clusters_are_left_out_whole_and_labels_without_a_logarithm_are_not_validated_on(monkeypatch):
+    data, seen = dataset("scalar", n=48, folds=1), {}
+    data.summary |= {"aligned": False}
+    data.examples.loc[[1, 5, 9], "target"] = -1.0  # of the validation part
+    data.folds["cluster"] = [f"c{i // 8}" for i in range(48)]
+    monkeypatch.setattr("seqlm.training.places._best", lambda found, ways: seen.update(found) or ways[0])
+    places = choose_pooling(data, 0, {"label_scaling": "log"}, device="cpu", precision="fp32")
+    assert places["metric"] == "pearson" and seen["mean"].sums.shape == (5, 6)  # one is left without labels
+    assert seen["mean"].sums[:, 0].sum() == 12 - 3
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"target": "class", "windows": {}}, True), ({"target": "scalar", "table": {}, "aligned": False}, True),
+        ({"target": "scalar", "records": {}, "aligned": True}, False), ({"target": "track", "windows": {}}, False),
+        ({"target": "scalar", "transcripts": {}}, False), ({"target": "class", "table": {"tokens": " "}}, False),
+    ],
+)  # fmt: skip
+def test_for_which_datasets_validation_decides(entry, expected):
+    assert pooling_is_chosen(entry, [{"network": "kmer"}, {"backbone": "gpt"}]) is expected
+    assert not pooling_is_chosen(entry, [{"network": "kmer"}, {"network": "cnn", "pooling": "max"}])
 
 
 def test_the_same_way_is_taken_for_sequences_of_several_lengths(tmp_path):

@@ -51,11 +51,13 @@ class Fold:
         Values, or class numbers.
     predictions : array (n,) or (n, classes)
         Mean over the members.
+    ids : sequence of str
     """
 
     members: list
     labels: np.ndarray
     predictions: np.ndarray
+    ids: tuple = ()
 
     @cached_property
     def errors(self):
@@ -99,9 +101,9 @@ def read_folds(bundles, classes=None):
                 raise InputError(path, "has classes that the model does not know", "copy the bundle again")
         folds.setdefault(tuple(table["id"]), []).append((member, labels.to_numpy(), np.stack(table["prediction"])))
     result = []
-    for own in folds.values():
+    for ids, own in folds.items():
         members, labels, predictions = zip(*own, strict=True)
-        result.append(Fold(list(members), labels[0], np.mean(predictions, axis=0)))
+        result.append(Fold(list(members), labels[0], np.mean(predictions, axis=0), ids))
     return result
 
 

@@ -229,7 +229,8 @@ def _on_backbone(model, examples, folder):
         log.warning("features of all tokens would take more than 8 GB: the head pools at once; depth: 1 does not")
     linear, wanted = options["head"] == "linear", options.get("pooling", "auto")
     if wanted == "auto" and (linear or apart):
-        options["pooling"] = "mean_max"  # one vector a sequence, or a strand, is what is read
+        # One vector a sequence, or a strand, is what is read.
+        options["pooling"] = "mean_max" if linear else examples.pooling["otherwise"]
     elif not linear:
         options |= _pooling(wanted, examples, encoder.tokenizer, limit)
     return tuned(encoder, encoder.tokenizer, train, **options, **examples.common())

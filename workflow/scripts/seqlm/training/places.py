@@ -9,12 +9,14 @@ a fold serves all models of a dataset, so that they differ in nothing else by it
 import tempfile
 
 import numpy as np
+import pandas as pd
 
 from seqlm.datasets.separation.groups import group_numbers
 from seqlm.evaluation.contest.sums import Sums, group_sums, jackknife_error
 
 ANYWHERE = "mean_max", "mean"  # the first unless the other is clearly better
 MOST = 10_000  # training examples that the choice is made on, at most
+MOST_BASES = 2e7  # and their bases, about
 SEED = 0
 OF_LABELS = "label_scaling", "class_weights"  # training settings that say what is learned, not how
 SIGN = {"log_loss": -1, "pearson": 1}  # whether more is better
@@ -25,7 +27,8 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
 
     The ways are mean and maximum, the mean alone, and positions kept where all sequences have one length. Mean and
     maximum stand unless another is better by more than the standard error of the difference, as few examples make
-    any order by chance, and a network that learned nothing has a smaller loss than one that learned by heart.
+    any order by chance, and a network that learned nothing has a smaller loss than one that learned by heart. Each
+    example counts the same, whatever its weight.
 
     Parameters
     ----------
@@ -44,10 +47,12 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
     """
     settings = {key: value for key, value in (training or {}).items() if key in OF_LABELS}
     own = data.folds[(data.folds["fold"] == fold) & (data.folds["part"] == "train")]
-    if data.examples.loc[data.examples["id"].isin(own["id"]), "target"].notna().sum() > MOST:
+    own = data.examples[data.examples["id"].isin(own["id"]) & data.examples["target"].notna()]
+    most = examples_at_most(own["sequence"].str.len().mean())
+    if len(own) > most:
         from seqlm.datasets.subsampling import with_fewer_labels
 
-        data = with_fewer_labels(data, fold, MOST, SEED)
+        data = with_fewer_labels(data, fold, most, SEED)
     ways = (*ANYWHERE, *(["positions"] if data.summary["aligned"] else []))
     found = {way: _validated(data, fold, way, settings, precision=precision, device=device) for way in ways}
     return {
@@ -56,6 +61,11 @@ def choose_pooling(data, fold, training=None, *, precision="auto", device="auto"
         "metric": found["mean"].metric,
         "validation": {way: sums.value() for way, sums in found.items()},
     }
+
+
+def examples_at_most(length):
+    """Training examples that the choice is made on, of such a mean length."""
+    return int(min(MOST, max(MOST_BASES / max(length, 1), 200)))
 
 
 def _validated(data, fold, pooling, settings, **options):
@@ -68,9 +78,10 @@ def _validated(data, fold, pooling, settings, **options):
     with tempfile.TemporaryDirectory() as folder:
         fit_dataset_model(data, fold, model, settings, SEED, folder, names=("dataset", pooling), **options)
         (validated,) = read_folds([folder], data.classes)
-    ids = data.folds.loc[(data.folds["fold"] == fold) & (data.folds["part"] == "validation"), "id"]
-    examples = data.examples[data.examples["id"].isin(ids) & data.examples["target"].notna()].sort_values("id")
-    groups = group_numbers(examples["group"]) if "group" in examples else np.arange(len(examples))
+    of = data.folds.drop_duplicates("id") if "cluster" in data.folds else data.examples
+    kept_together = "cluster" if "cluster" in data.folds else "group"
+    named = of.set_index("id").get(kept_together, pd.Series(None, index=of["id"], dtype=object))
+    groups = group_numbers(named.reindex(validated.ids))
     y, p, metric = validated.labels, validated.predictions, "log_loss" if data.target == "class" else "pearson"
     shift = 0.0 if data.target == "class" else y.mean()
     return Sums(metric, group_sums(metric, data.target, y, p, groups, groups.max() + 1, shift))
@@ -78,9 +89,13 @@ def _validated(data, fold, pooling, settings, **options):
 
 def _best(found, ways):
     """The way with the best metric of those that are clearly better than the first, or the first."""
-    first, best, most = ways[0], ways[0], 0.0
-    for way in ways[1:]:
-        gain = SIGN[found[way].metric] * (found[way].value() - found[first].value())
+    sign, first = SIGN[found[ways[0]].metric], ways[0]
+    known = [way for way in ways if np.isfinite(found[way].value())]
+    if first not in known:  # it predicts a constant
+        return max(known, key=lambda way: sign * found[way].value(), default=first)
+    best, most = first, 0.0
+    for way in known[1:]:
+        gain = sign * (found[way].value() - found[first].value())
         error = jackknife_error(found[way].left_out() - found[first].left_out())
         if gain > max(error, most):
             best, most = way, gain
