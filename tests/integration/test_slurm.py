@@ -17,7 +17,7 @@ from studies import ROOT, Workflow, small_study
 
 pytestmark = pytest.mark.slurm
 
-STRAIGHT = 3000  # steps that are also made without an end between, to compare
+STRAIGHT = 1500  # steps that are also made without an end between, to compare
 PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 2}}
 
 
@@ -162,7 +162,7 @@ def test_a_training_of_two_devices_is_one_job_with_two_gpus(slurm, tmp_path):
 def test_a_training_on_two_nodes_gives_the_numbers_of_one_process_and_goes_on_when_it_is_ended(slurm, tmp_path):
     """A device on each of two nodes; the job is asked to end in the midst of it, and sent again."""
     config, wanted = small_study(), "results/small/backbones/gpt-vocab4"
-    config["backbones"]["gpt-vocab4"] |= {"steps": 2000, "dropout": 0.0, "evaluate_every": 500, "devices": 2}
+    config["backbones"]["gpt-vocab4"] |= {"steps": 1000, "dropout": 0.0, "evaluate_every": 250, "devices": 2}
     limits = {"longest_runtime": 60, "largest_memory": 3000, "devices_per_node": 1}
     for name in ("wide", "straight"):
         (tmp_path / name).mkdir()
