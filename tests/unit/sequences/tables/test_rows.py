@@ -126,6 +126,8 @@ def test_a_table_broken_in_one_place_loses_no_row_in_silence(tmp_path, table, ki
     marks = [at for at, letter in enumerate(text) if letter in '"\r\n' + separator]
     if kind == "delete":
         at = data.draw(st.sampled_from(marks))
+        # One name less, and an empty cell at the end of every row: a sound table with other names, too.
+        assume(not (at < len(header) and all(row.rstrip("\r\n").endswith(separator) for row in texts)))
         text = text[:at] + text[at + 1 :]
     else:
         cells = [0, *(at + 1 for at in marks)]  # where cells begin, and quotes do most harm
