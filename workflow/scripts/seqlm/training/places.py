@@ -70,7 +70,7 @@ def examples_at_most(length):
 
 def _validated(data, fold, pooling, settings, **options):
     """What the validation metric of a CNN is computed from, by groups: Sums."""
-    # A plan reads MOST above, and torch takes seconds to import.
+    # A plan asks `examples_at_most`, and torch takes seconds to import.
     from seqlm.evaluation.validation import read_folds
     from seqlm.training.fitting import fit_dataset_model
 
